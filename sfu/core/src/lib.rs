@@ -1,0 +1,3 @@
+//! The selective forwarding unit without sockets, threads or clock.
+
+pub mod tap;

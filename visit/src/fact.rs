@@ -1,0 +1,74 @@
+//! What happened in a visit, stored before its effect: rows of `visit_event`, from which a room is rebuilt.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{ParticipantId, Person, RecordingId, Role};
+
+/// One fact. Its sequence number (from 1, without gaps, per visit) and time stand beside it in the row.
+///
+/// [`Fact::ChatPosted`] holds the patient's or provider's own words: `records` stores its text encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// Took a seat for the first time.
+    Joined { participant: ParticipantId, person: Person, role: Role },
+    /// Entered the waiting room.
+    Waiting { participant: ParticipantId },
+    /// Was let in by `by`.
+    Admitted { participant: ParticipantId, by: ParticipantId },
+    /// Was sent back to the waiting room by `by`.
+    ReturnedToWaiting { participant: ParticipantId, by: ParticipantId },
+    /// Gave up the seat, or did not come back in time.
+    Left { participant: ParticipantId, why: LeaveReason },
+    /// A recording was asked for by `by`; everyone present must answer.
+    RecordingAsked { recording: RecordingId, by: ParticipantId, text_version: String },
+    /// Allowed the recording, having read `text_version`.
+    RecordingAllowed { recording: RecordingId, participant: ParticipantId, text_version: String },
+    /// Said no before it ran.
+    RecordingRefused { recording: RecordingId, participant: ParticipantId, text_version: String },
+    /// Took the permission back while it ran.
+    RecordingWithdrawn { recording: RecordingId, participant: ParticipantId },
+    /// Everyone present had allowed it: capture may begin.
+    RecordingStarted { recording: RecordingId },
+    /// Capture stands still until `by` has answered.
+    RecordingPaused { recording: RecordingId, by: ParticipantId },
+    /// Capture goes on.
+    RecordingResumed { recording: RecordingId },
+    /// Capture is over.
+    RecordingStopped { recording: RecordingId, why: StopReason },
+    /// A chat message. `id` was chosen by its sender, so that a repeated send is stored once.
+    ChatPosted { id: Uuid, participant: ParticipantId, text: String },
+    /// The visit is over.
+    Ended { by: ParticipantId },
+}
+
+/// Why a seat became empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// Pressed `Leave`.
+    Left,
+    /// Was gone for longer than a seat is held.
+    TimedOut,
+    /// The visit ended.
+    VisitEnded,
+}
+
+/// Why a recording stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// A host pressed `Stop recording`.
+    Stopped,
+    /// Someone pressed `Do not record` before it began.
+    Refused,
+    /// Someone took the permission back.
+    Withdrawn,
+    /// The visit ended or everyone left.
+    VisitEnded,
+    /// The recorder could not write.
+    Failed,
+    /// The server went down while it ran.
+    Interrupted,
+}
