@@ -1,0 +1,90 @@
+# What a person does with this checkout; `make` alone explains itself.
+# Builds go to CARGO_TARGET_DIR, outside the checkout unless it is set, so that a second clone or a
+# cleaned tree does not compile the libraries again. `make build` still leaves the binary in target/release.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/bedside/target
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+# Options of `make run`, e.g. `make run ARGS="--http 127.0.0.1:9000"`.
+ARGS ?=
+
+STEP = @printf '\n\033[1m== %s\033[0m\n'
+NPM_STAMP := web-client/node_modules/.installed
+WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
+
+.PHONY: help setup setup-test run build test test-fast lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
+
+help: ## Say what each target does
+	@printf 'Bedside. Targets:\n'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+	@printf 'Compiled parts are kept in CARGO_TARGET_DIR (now %s).\n' '$(CARGO_TARGET_DIR)'
+
+setup: ## Install the system packages that are missing to build and run
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
+
+run: setup build ## Build all and start the demo on http://127.0.0.1:8080
+	@exec target/release/bedside serve --demo --http 127.0.0.1:8080 $(ARGS)
+
+build: web ## Build the release binary: target/release/bedside
+	$(STEP) 'server, release build'
+	@cargo build --release --locked -p server
+	@scripts/link-binary release bedside
+
+test: setup-test ## Run every check and every test, the quick ones first
+	@$(MAKE) lint test-web test-rust e2e
+	$(STEP) 'all checks passed'
+
+test-fast: setup ## Run all but the browser tests
+	@$(MAKE) lint test-web test-rust
+
+lint: lint-web lint-rust ## Formatting, clippy, licences, types, web lint
+
+lint-rust: web
+	$(STEP) 'formatting'
+	@cargo fmt --all --check
+	$(STEP) 'clippy'
+	@cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
+	 else echo 'cargo-deny is not installed: licences not checked (cargo install cargo-deny).'; fi
+
+lint-web: $(NPM_STAMP)
+	$(STEP) 'web client: types and lint'
+	@cd web-client && npm run --silent check
+
+test-web: $(NPM_STAMP)
+	$(STEP) 'web client: unit tests'
+	@cd web-client && npm test --silent
+
+test-rust: web
+	$(STEP) 'server: unit and integration tests, with a real PostgreSQL'
+	@scripts/with-postgres scripts/cargo-test
+
+e2e: setup-test web debug-binary ## Run the tests with real browsers
+	$(STEP) 'visits in real browsers'
+	@scripts/e2e
+
+debug-binary:
+	@cargo build --locked --quiet -p server
+
+bench: setup-test build ## Measure; results in target/bench/summary.json
+	@scripts/bench
+
+web: web-client/dist/index.html
+
+$(NPM_STAMP): web-client/package-lock.json
+	$(STEP) 'web client: packages'
+	@cd web-client && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web-client/dist/index.html: $(NPM_STAMP) $(WEB_SOURCES)
+	$(STEP) 'web client: build'
+	@cd web-client && npm run --silent build
+	@touch $@
