@@ -1,0 +1,383 @@
+//! Configuration: `bedside.toml`, overridden by `BEDSIDE__SECTION__KEY`, overridden by flags.
+//!
+//! Everything is parsed and checked here, before a port is bound or a file is touched.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// The whole configuration. Every key has a default that suits one machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Control plane.
+    pub http: Http,
+    /// Media plane.
+    pub media: Media,
+    /// What is kept on this machine.
+    pub data: Data,
+    /// PostgreSQL.
+    pub database: Database,
+    /// What people see of this installation.
+    pub site: Site,
+    /// Logs.
+    pub log: Log,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port of the API, the pages and the websocket.
+    pub listen: SocketAddr,
+    /// The address people type, scheme included; a browser's `Origin` must equal it. Default: `http://` and `listen`.
+    pub public_url: Option<String>,
+    /// PEM certificate chain. Without it only loopback addresses may be listened on.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM private key of the certificate.
+    pub tls_key: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// UDP address of the first worker; worker n listens on the port plus n.
+    pub listen: SocketAddr,
+    /// Addresses that clients reach the media port at, when they differ from `listen` (NAT).
+    pub public_addresses: Vec<IpAddr>,
+    /// Worker threads; 0 = one per core.
+    pub workers: usize,
+    /// People in one visit at most.
+    pub max_participants: usize,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Folder for the private database, recordings and the key ring.
+    pub dir: PathBuf,
+    /// Refuse to start, and to begin a recording, below this much free space, MiB.
+    pub min_free_mib: u64,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// PostgreSQL 15 or later, as the role `bedside_app`. Default: a private PostgreSQL in the data folder.
+    pub url: Option<String>,
+    /// The same database as its owner, for migrations.
+    pub owner_url: Option<String>,
+}
+
+/// `[site]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Site {
+    /// Name on the pages.
+    pub name: String,
+    /// Whom a patient calls for help.
+    pub support_phone: String,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: Level,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    /// As `tracing` spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line; the fields are listed in `docs/logging.md`.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http: Http::default(),
+            media: Media::default(),
+            data: Data::default(),
+            database: Database::default(),
+            site: Site::default(),
+            log: Log { level: Level::Info, format: LogFormat::Text },
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            tls_certificate: None,
+            tls_key: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3478)),
+            public_addresses: Vec::new(),
+            workers: 0,
+            max_participants: 8,
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("data"), min_free_mib: 256 }
+    }
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self { name: "Bedside".into(), support_phone: String::new() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info, format: LogFormat::Text }
+    }
+}
+
+/// What the command line overrides.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Flags {
+    /// Configuration file [default: bedside.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for the private database, recordings and the key ring
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address and port of the API, the pages and the websocket
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
+    /// UDP address and port of media; worker n listens on the port plus n
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    pub media: Option<SocketAddr>,
+}
+
+/// Why the configuration can't be used. One line, naming the key and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that `--config` names is not there.
+    #[error("configuration file {0} does not exist; correct --config or leave it out")]
+    NoFile(PathBuf),
+    /// A key or value is not understood.
+    #[error("configuration: {0}")]
+    Invalid(String),
+    /// Values that parse but don't fit.
+    #[error("configuration: {key}: {problem}")]
+    Value {
+        /// Dotted key.
+        key: &'static str,
+        /// What is wrong, and what is allowed.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads file, environment and flags, and checks all of it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], one line.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        match &flags.config {
+            Some(file) if !file.exists() => return Err(ConfigError::NoFile(file.clone())),
+            Some(file) => figment = figment.merge(Toml::file_exact(file)),
+            None => figment = figment.merge(Toml::file_exact("bedside.toml")),
+        }
+        figment = figment.merge(Env::prefixed("BEDSIDE__").split("__"));
+        let mut config: Self = figment.extract().map_err(|error| ConfigError::Invalid(one_line(error)))?;
+        if let Some(dir) = &flags.data {
+            config.data.dir.clone_from(dir);
+        }
+        if let Some(listen) = flags.http {
+            config.http.listen = listen;
+        }
+        if let Some(listen) = flags.media {
+            config.media.listen = listen;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, problem: String| Err(ConfigError::Value { key, problem });
+        let tls = match (&self.http.tls_certificate, &self.http.tls_key) {
+            (Some(_), Some(_)) => true,
+            (None, None) => false,
+            _ => return wrong("http.tls_certificate, http.tls_key", "give both or neither".into()),
+        };
+        if !tls && !self.http.listen.ip().is_loopback() {
+            return wrong(
+                "http.listen",
+                format!(
+                    "{} is not a loopback address and no certificate is configured; set http.tls_certificate and http.tls_key, or listen on 127.0.0.1 behind a proxy that ends TLS",
+                    self.http.listen
+                ),
+            );
+        }
+        if let Some(url) = &self.http.public_url {
+            let good = (url.starts_with("https://") || url.starts_with("http://"))
+                && !url.trim_end_matches('/').trim_start_matches("https://").trim_start_matches("http://").contains('/')
+                && url.len() > 8;
+            if !good {
+                return wrong("http.public_url", format!("`{url}` is not an origin; allowed is scheme://host[:port], such as https://visits.example.org"));
+            }
+        }
+        if self.media.workers > 256 {
+            return wrong("media.workers", format!("{} is too many; allowed are 0 (one per core) to 256", self.media.workers));
+        }
+        if !(2..=32).contains(&self.media.max_participants) {
+            return wrong("media.max_participants", format!("{} is out of range; allowed are 2 to 32", self.media.max_participants));
+        }
+        if self.media.listen.port() == 0 {
+            return wrong("media.listen", "port 0 is not allowed, since clients are told the port; choose one, such as 3478".into());
+        }
+        if self.database.url.is_some() != self.database.owner_url.is_some() {
+            return wrong("database.url, database.owner_url", "give both (the app's role and the owner's) or neither for a private PostgreSQL".into());
+        }
+        for (key, url) in [("database.url", &self.database.url), ("database.owner_url", &self.database.owner_url)] {
+            if let Some(url) = url
+                && !url.starts_with("postgres://")
+                && !url.starts_with("postgresql://")
+            {
+                return wrong(key, "must begin with postgres://".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The origin that browsers come from.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match &self.http.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let scheme = if self.http.tls_certificate.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}", self.http.listen)
+            }
+        }
+    }
+
+    /// Every origin that is accepted: the public one and, on loopback, `localhost` too.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        let mut origins = vec![self.origin()];
+        if self.http.public_url.is_none() && self.http.listen.ip().is_loopback() {
+            origins.push(format!("http://localhost:{}", self.http.listen.port()));
+        }
+        origins
+    }
+}
+
+fn one_line(error: figment::Error) -> String {
+    let mut lines: Vec<String> = error
+        .into_iter()
+        .map(|error| {
+            let key = error.path.join(".");
+            let source = error.metadata.as_ref().map(|m| match &m.source {
+                Some(source) => format!(" (in {source})"),
+                None => format!(" (in {})", m.name),
+            });
+            let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+            format!("{key}{}{}", error.kind, source.unwrap_or_default())
+        })
+        .collect();
+    lines.dedup();
+    lines.join("; ").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("bedside.toml");
+        std::fs::write(&file, toml).expect("writable");
+        Config::load(&Flags { config: Some(file), ..Flags::default() })
+    }
+
+    fn message(toml: &str) -> String {
+        load(toml).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        load("").expect("valid");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_allowed_ones() {
+        let message = message("[http]\nport = 8080\n");
+        assert!(message.contains("port") && message.contains("listen") && message.contains("tls_key"), "{message}");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_key() {
+        let message = message("[media]\nlisten = \"somewhere\"\n");
+        assert!(message.contains("media.listen"), "{message}");
+        assert!(!message.contains('\n'));
+    }
+
+    #[test]
+    fn plain_http_beyond_loopback_is_refused() {
+        let message = message("[http]\nlisten = \"0.0.0.0:80\"\n");
+        assert!(message.contains("http.listen") && message.contains("tls_certificate"), "{message}");
+    }
+
+    #[test]
+    fn half_a_database_is_refused() {
+        assert!(message("[database]\nurl = \"postgres://x\"\n").contains("database.owner_url"));
+    }
+}

@@ -1,0 +1,39 @@
+//! `GET /metrics` (Prometheus text format) and the process's own figures.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Installs the process-wide recorder.
+///
+/// # Errors
+/// When one is installed already.
+pub fn install() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Suffix("_seconds".into()),
+            &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+        )?
+        .set_buckets_for_metric(Matcher::Suffix("_mos".into()), &[1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 3.75, 4.0, 4.25, 4.5])?
+        .install_recorder()?;
+    metrics::describe_gauge!("bedside_process_cpu_seconds_total", "CPU time of this process, user and system.");
+    metrics::describe_gauge!("bedside_process_resident_bytes", "Resident memory of this process.");
+    metrics::describe_counter!("bedside_sfu_packets_forwarded_total", "RTP packets sent to receivers.");
+    metrics::describe_counter!("bedside_sfu_packets_received_total", "RTP packets received from publishers.");
+    metrics::describe_counter!("bedside_sfu_packets_withheld_total", "RTP packets of people who were not admitted; forwarded to nobody.");
+    metrics::describe_counter!("bedside_sfu_cpu_microseconds_total", "CPU time of the media worker threads.");
+    Ok(handle)
+}
+
+/// Refreshes what is read from the system rather than counted.
+pub fn observe_process() {
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    metrics::gauge!("bedside_process_cpu_seconds_total").set(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9);
+    if let Some(bytes) = resident_bytes() {
+        metrics::gauge!("bedside_process_resident_bytes").set(bytes);
+    }
+}
+
+fn resident_bytes() -> Option<f64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u32 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(f64::from(pages) * rustix::param::page_size() as f64)
+}
