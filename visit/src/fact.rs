@@ -11,7 +11,7 @@ use crate::{ParticipantId, Person, RecordingId, Role};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    /// Took a seat for the first time.
+    /// Took a seat: the first time, or again after [`Fact::Left`].
     Joined { participant: ParticipantId, person: Person, role: Role },
     /// Entered the waiting room.
     Waiting { participant: ParticipantId },
@@ -53,6 +53,8 @@ pub enum LeaveReason {
     TimedOut,
     /// The visit ended.
     VisitEnded,
+    /// Session or link was revoked.
+    Revoked,
 }
 
 /// Why a recording stopped.

@@ -7,6 +7,7 @@
 //! What lives here: ids, roles, the wire protocol `bedside.v1`, facts, the room machine.
 //! What deliberately does not: sockets, SQL, SDP, anything about a patient's record.
 
+pub mod document;
 pub mod fact;
 pub mod ids;
 pub mod role;

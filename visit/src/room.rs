@@ -4,7 +4,7 @@
 //! until `None`, then sleep until [`Room::poll_timeout`].
 
 use crate::wire::{ClientMessage, CloseReason, ServerMessage, Slot};
-use crate::{ClinicId, Fact, ParticipantId, Person, RecordingId, Role, VisitId};
+use crate::{ClinicId, Fact, Now, ParticipantId, Person, RecordingId, Role, VisitId};
 
 /// One websocket, numbered by `signaling`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,8 @@ pub enum Input {
     Connected { conn: ConnId, who: Identity },
     /// A connection is gone.
     Disconnected { conn: ConnId },
+    /// This person's session or link was revoked: out at once, media too.
+    Revoked { person: Person },
     /// A connection said something (never `Hello`, `Quality`, `Ping`: the shell answers those).
     Message { conn: ConnId, message: ClientMessage },
     /// The fact with this sequence number is durable.
@@ -81,8 +83,9 @@ pub enum Output {
     Sfu(SfuCommand),
     /// Tell the recorder.
     Recorder(RecorderCommand),
-    /// Store this fact, then answer [`Input::Persisted`] or [`Input::PersistFailed`]. In order.
-    Persist { seq: u64, fact: Fact, by: Option<Person> },
+    /// Store this fact with this time, then answer [`Input::Persisted`] or [`Input::PersistFailed`].
+    /// There is never more than one unanswered. After a failure the same `seq` is used again, for any fact.
+    Persist { seq: u64, at: Now, fact: Fact, by: Option<Person> },
     /// The room is empty or ended and can be forgotten.
     Closed,
 }
@@ -91,8 +94,10 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SfuCommand {
     /// Make or re-negotiate the peer. Nothing is forwarded to or from it until `Admit`.
+    /// Every offer is answered by one [`MediaEvent::Answered`] or [`MediaEvent::OfferRefused`], in order.
     Offer { participant: ParticipantId, sdp: String },
-    /// Open the map for this peer.
+    /// Open the map for this peer. Sent when it is admitted and again after every offer of an admitted peer;
+    /// it means nothing for a peer that has not offered yet.
     Admit { participant: ParticipantId },
     /// Close the map, keep the transport (back to waiting).
     Hold { participant: ParticipantId },
@@ -111,7 +116,7 @@ pub enum RecorderCommand {
     Start { recording: RecordingId, participants: Vec<ParticipantId> },
     /// Capture nothing, keep the recording open.
     Pause { recording: RecordingId },
-    /// Capture these again.
+    /// Capture exactly these: after a pause, or while it runs because someone left or came back.
     Resume { recording: RecordingId, participants: Vec<ParticipantId> },
     /// Close it.
     Stop { recording: RecordingId },

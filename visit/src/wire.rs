@@ -227,6 +227,8 @@ pub enum CloseReason {
     Revoked,
     /// The server is shutting down: reconnect.
     Restarting,
+    /// All seats of this visit are taken.
+    RoomFull,
 }
 
 /// The room as one participant may see it. A person who waits sees only itself.
