@@ -1,0 +1,214 @@
+// The people of a visit, as they act on the screen. Every control is found by role and accessible name, as a
+// screen reader finds it; a page that can't be used that way fails these tests.
+
+import { DESK, PHONE, openBrowser } from './browser.mjs';
+import { counters } from './media.mjs';
+import { freshCode } from './totp.mjs';
+import { until } from './until.mjs';
+
+class Person {
+  /** Closes the browser and, if the test went wrong, says what its console said. */
+  async leaveBrowser() {
+    await this.browser.close().catch(() => {});
+  }
+
+  button(name) {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
+  press(name) {
+    return this.button(name).first().click();
+  }
+
+  /** Resolves when this text can be seen. */
+  async sees(text, options = {}) {
+    await this.page.getByText(text, { exact: false }).filter({ visible: true }).first().waitFor(options);
+  }
+
+  async seesNot(text, options = {}) {
+    await this.page.getByText(text, { exact: true }).filter({ visible: true }).first().waitFor({ state: 'hidden', ...options });
+  }
+
+  /** Resolves when ICE and DTLS are up and this page has sent real media to the server. */
+  async transportIsUp({ packets = 100 } = {}) {
+    await until(
+      async () => {
+        const now = await counters(this.page);
+        return now.connected > 0 && now.packetsOut >= packets;
+      },
+      { what: 'the connection to the media server is up and carries our media', within: 30_000, every: 100 },
+    );
+  }
+
+  async chat(text) {
+    const box = this.page.getByRole('textbox', { name: /message/i }).filter({ visible: true });
+    if ((await box.count()) === 0) await this.press('Chat');
+    await box.first().fill(text);
+    await box.first().press('Enter');
+  }
+
+  cookies() {
+    return this.context.cookies();
+  }
+
+  /** The state `Recording`, as shown to everyone while the server captures. */
+  get recordingSign() {
+    return this.page.getByText('Recording', { exact: true }).filter({ visible: true }).first();
+  }
+
+  seesRecording(options = {}) {
+    return this.recordingSign.waitFor(options);
+  }
+
+  seesNoRecording(options = {}) {
+    return this.recordingSign.waitFor({ state: 'hidden', ...options });
+  }
+
+  isRecording() {
+    return this.recordingSign.isVisible();
+  }
+
+  /** Takes the permission back while it records. */
+  withdrawsRecording() {
+    return this.press('Do not record');
+  }
+}
+
+export class Patient extends Person {
+  /** @param {{base: string, visit: {patient_link: string, date_of_birth: string}, viewport?: object}} options */
+  static async at({ base, visit, viewport = PHONE }) {
+    return Object.assign(new Patient(), await openBrowser({ base, viewport }), { base, visit });
+  }
+
+  async opensLink() {
+    await this.page.goto(new URL(new URL(this.visit.patient_link, this.base).pathname, this.base).href);
+  }
+
+  async confirmsDateOfBirth(date = this.visit.date_of_birth) {
+    const [year, month, day] = date.split('-');
+    await this.page.getByLabel(/month/i).first().fill(String(Number(month)));
+    await this.page.getByLabel(/day/i).first().fill(String(Number(day)));
+    await this.page.getByLabel(/year/i).first().fill(year);
+    await this.press('Continue');
+  }
+
+  async saysWhereTheyAre() {
+    await this.page.getByLabel(/state/i).first().selectOption('IL');
+    await this.page.getByLabel(/phone|call.?back/i).first().fill('+1 312 555 0134');
+    await this.page.getByLabel(/address/i).first().fill('12 Example Street, Springfield');
+    await this.press('Continue');
+  }
+
+  async agrees() {
+    await this.press('I agree');
+  }
+
+  /** From the link to the waiting room, every step as the page asks for it. */
+  async checksIn() {
+    await this.opensLink();
+    await this.confirmsDateOfBirth();
+    await this.saysWhereTheyAre();
+    await this.agrees();
+    await this.joinsWaitingRoom();
+  }
+
+  async joinsWaitingRoom() {
+    await this.press('Join waiting room');
+    await this.sees('Waiting');
+  }
+}
+
+export class Staff extends Person {
+  /** @param {{base: string, account: {email: string, password: string, totp_secret: string}, viewport?: object}} options */
+  static async at({ base, account, viewport = DESK }) {
+    return Object.assign(new Staff(), await openBrowser({ base, viewport }), { base, account });
+  }
+
+  async signsIn() {
+    await this.page.goto(this.base);
+    await this.page.getByLabel(/email/i).fill(this.account.email);
+    await this.page.getByLabel(/password/i).first().fill(this.account.password);
+    await this.press('Sign in');
+    await this.page.getByLabel(/code/i).fill(await freshCode(this.account.totp_secret));
+    const next = this.page.getByRole('button', { name: /^(Continue|Sign in)$/ });
+    if (await next.first().isVisible()) await next.first().click();
+    await this.button('Sign out').first().waitFor();
+  }
+
+  async opensVisit(visit) {
+    await this.page.goto(new URL(`/app/visits/${visit.visit_id}`, this.base).href);
+  }
+
+  /** The names under which the people of a visit are shown. */
+  async namesIn({ visit_id: id }) {
+    const { items } = await this.api('/today');
+    const { patient_name: patient, provider_name: provider } = items.find((item) => item.visit_id === id);
+    return { patient, provider };
+  }
+
+  /** Asks, both allow, both see that it runs. */
+  async startsRecordingWith(other) {
+    await this.press('Start recording');
+    await Promise.all([this.press('Allow recording'), other.press('Allow recording')]);
+    await Promise.all([this.seesRecording(), other.seesRecording()]);
+  }
+
+  get note() {
+    return this.page.getByRole('textbox', { name: /note/i }).first();
+  }
+
+  /** What the API says, asked as the person who is signed in here. */
+  async api(path) {
+    const answer = await this.context.request.get(`/api/v1${path}`);
+    if (!answer.ok()) throw new Error(`${path}: ${answer.status()} ${await answer.text()}`);
+    return answer.json();
+  }
+
+  /** Resolves when the server has acknowledged this text. */
+  async noteIsSaved({ visit_id: visit }, body) {
+    await until(async () => (await this.api(`/visits/${visit}/note`)).body === body, { what: 'the draft is stored' });
+  }
+
+  async signsNote() {
+    await this.press('Sign note');
+    await this.confirms('Sign note');
+    await until(async () => !(await this.noteCanBeEdited()), { what: 'the note is read-only' });
+  }
+
+  async noteCanBeEdited() {
+    return this.note.isEditable({ timeout: 250 }).catch(() => false);
+  }
+
+  async endsVisit() {
+    await this.press('End visit');
+    await this.confirms('End visit');
+  }
+
+  /** Presses the same button again in the dialog that asks whether one is sure. */
+  async confirms(name) {
+    const dialog = this.page.getByRole('dialog').or(this.page.getByRole('alertdialog'));
+    await dialog.getByRole('button', { name, exact: true }).click();
+  }
+
+  async recordingIsReady({ visit_id: visit }) {
+    await until(
+      async () => {
+        const { items } = await this.api(`/visits/${visit}/recordings`);
+        if (items.some((item) => item.state === 'failed')) throw new Error('composing the recording failed');
+        return items.length > 0 && items.every((item) => item.state === 'ready');
+      },
+      { what: 'the recording is composed', within: 90_000, every: 200 },
+    );
+  }
+
+  /** The player of the visit's recording, as a <video> with controls. */
+  async opensRecording(visit) {
+    await this.opensVisit(visit);
+    const player = this.page.locator('video[controls]').first();
+    const play = this.page.getByRole('button', { name: /^(Play|Watch)/ }).first();
+    await player.or(play).first().waitFor();
+    if (!(await player.isVisible())) await play.click();
+    await player.waitFor();
+    return player;
+  }
+}

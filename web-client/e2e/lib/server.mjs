@@ -1,0 +1,201 @@
+// A real `bedside serve --demo` in a folder of its own: started, killed, started again, and gone when the test is.
+// What lives here: the process, its ports, its data folder, its demo accounts. Not here: people and browsers.
+
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from './until.mjs';
+
+/** The binary under test; `scripts/e2e` sets it. */
+export const BINARY = process.env.BEDSIDE_BIN ?? 'target/release/bedside';
+
+// First start: initdb, migrations, seeding, on two cores that other tests may share.
+const START_MS = 60_000;
+const STOP_MS = 20_000;
+
+const running = new Set();
+
+// Nothing outlives the test run, however it ends.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => process.exit(130));
+}
+
+/** A TCP port on loopback that was free a moment ago. */
+export function freeTcpPort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** The first of `count` UDP ports in a row on loopback (media worker n uses port + n). */
+export async function freeUdpPorts(count) {
+  const bind = (port) =>
+    new Promise((resolve) => {
+      const socket = createSocket('udp4');
+      socket.once('error', () => resolve(undefined));
+      socket.bind(port, '127.0.0.1', () => resolve(socket));
+    });
+  for (;;) {
+    const first = await bind(0);
+    const port = first.address().port;
+    const rest = port + count < 65_536 ? await Promise.all(Array.from({ length: count - 1 }, (_, n) => bind(port + n + 1))) : [undefined];
+    for (const socket of [first, ...rest]) socket?.close();
+    if (rest.every(Boolean)) return port;
+  }
+}
+
+/** A folder for one server. The database runs as another user when we are root, so others may pass through. */
+export async function dataFolder() {
+  const dir = await mkdtemp(join(tmpdir(), 'bedside-e2e-'));
+  await chmod(dir, 0o755);
+  return dir;
+}
+
+/**
+ * Runs the binary to its end.
+ * @returns {Promise<{code: number|null, signal: string|null, stdout: string, stderr: string, ms: number}>}
+ */
+export function runToEnd(args, { env = {}, timeoutMs = START_MS } = {}) {
+  return new Promise((resolve, reject) => {
+    const begun = performance.now();
+    const child = spawn(BINARY, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    const said = { stdout: '', stderr: '' };
+    child.stdout.on('data', (text) => (said.stdout += text));
+    child.stderr.on('data', (text) => (said.stderr += text));
+    const deadline = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      clearTimeout(deadline);
+      running.delete(child);
+      resolve({ code, signal, ...said, ms: performance.now() - begun });
+    });
+  });
+}
+
+/** One server over one data folder; its addresses stay the same over restarts. */
+export class Server {
+  #child;
+  #output = '';
+  #ended;
+
+  /** @param {{data?: string, env?: Record<string, string>, args?: string[]}} [options] */
+  static async start(options = {}) {
+    const server = new Server();
+    server.data = options.data ?? (await dataFolder());
+    server.ownsData = !options.data;
+    server.env = options.env ?? {};
+    server.args = options.args ?? [];
+    server.port = await freeTcpPort();
+    server.mediaPort = await freeUdpPorts(8);
+    server.base = `http://127.0.0.1:${server.port}`;
+    try {
+      await server.startAgain();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  /** Starts the process over the same data and ports; resolves when `/readyz` says yes. Milliseconds it took. */
+  async startAgain() {
+    const begun = performance.now();
+    this.#output = '';
+    const args = ['serve', '--demo', '--data', this.data, '--http', `127.0.0.1:${this.port}`, '--media', `127.0.0.1:${this.mediaPort}`, ...this.args];
+    const child = spawn(BINARY, args, { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    this.#child = child;
+    child.stdout.on('data', (text) => (this.#output += text));
+    child.stderr.on('data', (text) => (this.#output += text));
+    this.#ended = new Promise((resolve) => {
+      child.once('close', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+    });
+    await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.output}`);
+        return (await fetch(`${this.base}/readyz`).catch(() => undefined))?.ok;
+      },
+      { what: () => `the server is ready; it said:\n${this.output}`, within: START_MS, every: 5 },
+    );
+    this.readyMs = performance.now() - begun;
+    return this.readyMs;
+  }
+
+  /** What the process wrote so far. */
+  get output() {
+    return this.#output.slice(-8_000);
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Accounts, patients, visits: `demo.json` of the data folder. */
+  async demo() {
+    return JSON.parse(await readFile(join(this.data, 'demo.json'), 'utf8'));
+  }
+
+  /** The value of one counter of `/metrics`, summed over its labels; 0 if it was never touched. */
+  async metric(name) {
+    const text = await (await fetch(`${this.base}/metrics`)).text();
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
+  /** Power cut: no chance to tidy up. */
+  async kill() {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  /** SIGTERM, and how it ended. */
+  async terminate() {
+    this.#child.kill('SIGTERM');
+    return this.#ended;
+  }
+
+  /** Ends the process and its database, and removes the data folder. */
+  async stop() {
+    if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGTERM');
+      const late = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
+      await this.#ended;
+      clearTimeout(late);
+    }
+    await stopDatabaseOf(this.data);
+    if (this.ownsData && !process.env.BEDSIDE_E2E_KEEP) await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+/** Ends a PostgreSQL that a killed server left in `data`. */
+export async function stopDatabaseOf(data) {
+  const files = await readdir(data, { recursive: true }).catch(() => []);
+  for (const file of files.filter((name) => name.endsWith('postmaster.pid'))) {
+    const pid = Number((await readFile(join(data, file), 'utf8').catch(() => '')).split('\n')[0]);
+    if (!pid || !(await isPostgres(pid))) continue;
+    process.kill(pid, 'SIGQUIT');
+    await until(async () => !(await isPostgres(pid)), { what: `PostgreSQL ${pid} is gone`, within: STOP_MS });
+  }
+}
+
+async function isPostgres(pid) {
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+  return name.startsWith('postgres');
+}
