@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -13,11 +14,11 @@ const run = promisify(execFile);
 const ROOT = process.getuid() === 0;
 
 /** `serve` over a folder of its own, expected to refuse. */
-async function refused({ data, http, args = [], env = {} }) {
+async function refused({ data, http, media, args = [], env = {}, through = [] }) {
   const port = http ?? (await freeTcpPort());
-  const media = await freeUdpPorts(8);
-  const all = ['serve', '--demo', '--data', data, '--http', `127.0.0.1:${port}`, '--media', `127.0.0.1:${media}`, ...args];
-  const end = await runToEnd(all, { env });
+  const udp = media ?? (await freeUdpPorts(8));
+  const all = ['serve', '--demo', '--data', data, '--http', `127.0.0.1:${port}`, '--media', `127.0.0.1:${udp}`, ...args];
+  const end = await runToEnd(all, { env, through });
   assert.equal(end.signal, null, `it ends by itself; it said: ${end.stdout}${end.stderr}`);
   assert.notEqual(end.code, 0, 'it says that it failed');
   return { ...end, lines: end.stderr.trim().split('\n').filter(Boolean) };
@@ -44,16 +45,18 @@ describe('what an operator can get wrong', { timeout: 240_000 }, () => {
     }
   });
 
-  test('an unknown key in bedside.toml is named, before anything is created', async () => {
+  test('an unknown key in bedside.toml is named with the allowed ones, before anything is created', async () => {
     const data = await folder();
-    await writeFile(join(data, 'bedside.toml'), '[http]\nadress = "127.0.0.1:1"\n');
-    assertOneLine(await refused({ data, args: ['--config', join(data, 'bedside.toml')] }), /adress/, /address|allowed|expected/);
-    assert.deepEqual(await readdir(data), ['bedside.toml']);
+    const file = join(await folder(), 'bedside.toml');
+    await writeFile(file, '[http]\nadress = "127.0.0.1:1"\n');
+    assertOneLine(await refused({ data, args: ['--config', file] }), /adress/, /listen/, /public_url/);
+    assert.deepEqual(await readdir(data), []);
   });
 
   test('a bad value names its key and what is allowed', async () => {
     const data = await folder();
-    assertOneLine(await refused({ data, env: { BEDSIDE__MEDIA__WORKERS: 'many' } }), /media\.workers|MEDIA__WORKERS/i, /number|integer|1/);
+    assertOneLine(await refused({ data, env: { BEDSIDE__MEDIA__WORKERS: 'many' } }), /media\.workers/i, /usize|number|integer/);
+    assertOneLine(await refused({ data, env: { BEDSIDE__MEDIA__MAX_PARTICIPANTS: '1000' } }), /media\.max_participants/, /2 to 32/);
     assert.deepEqual(await readdir(data), []);
   });
 
@@ -71,37 +74,65 @@ describe('what an operator can get wrong', { timeout: 240_000 }, () => {
     }
   });
 
-  test('a missing PostgreSQL is named, with what to install', async () => {
-    assertOneLine(await refused({ data: await folder(), env: { PATH: '/nonexistent', BEDSIDE_POSTGRES_BIN: '/nonexistent' } }), /PostgreSQL/, /install|database\.url/);
-  });
-
-  test('a full disk is named, and what was there is whole', { skip: !ROOT && 'only root can make a small file system' }, async () => {
-    const data = await folder();
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=755', 'tmpfs', data]);
+  test('a taken media port is named', async () => {
+    const media = await freeUdpPorts(8);
+    const holder = createSocket('udp4');
+    await new Promise((resolve) => holder.bind(media, '127.0.0.1', resolve));
     try {
-      await writeFile(join(data, 'kept.txt'), 'mine');
-      assertOneLine(await refused({ data }), /space|full/i);
-      assert.equal(await readFile(join(data, 'kept.txt'), 'utf8'), 'mine');
+      assertOneLine(await refused({ data: await folder(), media }), new RegExp(`127\\.0\\.0\\.1:${media}`), /in use|taken/);
     } finally {
-      await stopDatabaseOf(data);
-      await run('umount', [data]);
+      holder.close();
     }
   });
+
+  test('a missing PostgreSQL is named, with what to install', { skip: !ROOT && 'only root can hide installed programs' }, async () => {
+    const hide = 'mount -t tmpfs tmpfs /usr/lib/postgresql && exec "$@"';
+    const data = await folder();
+    assertOneLine(await refused({ data, through: ['unshare', '--mount', 'sh', '-c', hide, 'sh'] }), /PostgreSQL/, /install|database\.url/);
+    const server = await Server.start({ data });
+    await server.stop();
+  });
+
+  for (const [what, env] of [
+    ['too little space', {}],
+    ['a disk that fills up on the way', { BEDSIDE__DATA__MIN_FREE_MIB: '0' }],
+  ]) {
+    test(`${what} is named, and what was there is whole`, { skip: !ROOT && 'only root can make a small file system' }, async () => {
+      const disk = await folder();
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=12m,mode=755', 'tmpfs', disk]);
+      try {
+        await writeFile(join(disk, 'kept.txt'), 'mine');
+        assertOneLine(await refused({ data: join(disk, 'data'), env }), /space|full|MiB free/i);
+        assert.equal(await readFile(join(disk, 'kept.txt'), 'utf8'), 'mine');
+      } finally {
+        await stopDatabaseOf(disk);
+        await run('umount', [disk]);
+      }
+    });
+  }
 
   test('a data folder of another version is refused and left as it is', async () => {
     const server = await Server.start();
     try {
       await server.terminate();
-      const before = await readFile(join(server.data, 'VERSION'), 'utf8');
-      await writeFile(join(server.data, 'VERSION'), '999\n');
+      const format = join(server.data, 'FORMAT');
+      const before = await readFile(format, 'utf8');
+      await writeFile(format, '999\n');
       assertOneLine(await refused({ data: server.data }), /version/i, /999/);
-      assert.equal(await readFile(join(server.data, 'VERSION'), 'utf8'), '999\n');
-      await writeFile(join(server.data, 'VERSION'), before);
+      assert.equal(await readFile(format, 'utf8'), '999\n');
+      await writeFile(format, before);
       await server.startAgain();
-      assert.equal((await server.demo()).visits.length >= 3, true, 'it starts again as if nothing had happened');
+      assert.ok((await server.demo()).visits.length >= 3, 'it starts again as if nothing had happened');
     } finally {
       await server.stop();
     }
+  });
+
+  test('a folder that holds something else is refused and left as it is', async () => {
+    const data = await folder();
+    await writeFile(join(data, 'thesis.txt'), 'mine');
+    assertOneLine(await refused({ data }), /not made by Bedside/, /--data/);
+    assert.deepEqual(await readdir(data), ['thesis.txt']);
   });
 
   test('two servers over one data folder: the second is refused, the first goes on', async () => {
@@ -125,7 +156,6 @@ describe('what an operator can get wrong', { timeout: 240_000 }, () => {
     const server = await Server.start();
     try {
       assert.deepEqual(await server.terminate(), { code: 0, signal: null });
-      await mkdir(server.data, { recursive: true });
       const left = (await readdir(server.data, { recursive: true })).filter((name) => name.endsWith('postmaster.pid'));
       assert.deepEqual(left, []);
     } finally {

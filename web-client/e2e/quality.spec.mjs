@@ -62,8 +62,7 @@ describe('quality and audit of a visit', { timeout: 240_000 }, () => {
         assert.ok(points.some((point) => point.bitrate_bps > 10_000), `${direction} carried media`);
       }
 
-      await admin.page.getByRole('link', { name: names.provider }).or(admin.page.getByRole('row', { name: new RegExp(names.provider) })).first().click();
-      await admin.page.locator('.uplot canvas').first().waitFor();
+      await admin.opensQualityOf(names.provider);
       assert.ok((await admin.page.locator('.uplot canvas').count()) >= 4, 'round trip, loss, jitter and bitrate are plotted');
       for (const unit of [/round trip/i, /loss/i, /jitter/i, /bitrate/i]) await admin.page.getByText(unit).first().waitFor();
       assert.ok(!(await admin.page.content()).includes(names.patient), 'the page names no patient');

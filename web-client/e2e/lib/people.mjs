@@ -116,6 +116,15 @@ export class Patient extends Person {
     await this.press('Join waiting room');
     await this.sees('Waiting');
   }
+
+  /** Loads the page anew; whatever it asks again, the patient answers. */
+  async reloadsWaiting() {
+    await this.page.reload();
+    const join = this.button('Join waiting room').first();
+    const waiting = this.page.getByText('Waiting').filter({ visible: true }).first();
+    await join.or(waiting).first().waitFor();
+    if (await join.isVisible()) await this.joinsWaitingRoom();
+  }
 }
 
 export class Staff extends Person {
@@ -188,6 +197,20 @@ export class Staff extends Person {
   async confirms(name) {
     const dialog = this.page.getByRole('dialog').or(this.page.getByRole('alertdialog'));
     await dialog.getByRole('button', { name, exact: true }).click();
+  }
+
+  async returnsToWaiting(name) {
+    if (!(await this.button('Return to waiting').first().isVisible())) {
+      await this.page.getByRole('button', { name: new RegExp(name) }).first().click();
+    }
+    const item = this.page.getByRole('menuitem', { name: 'Return to waiting' }).or(this.button('Return to waiting'));
+    await item.first().click();
+  }
+
+  /** From the list of visits to the plots of the one that this provider held. */
+  async opensQualityOf(provider) {
+    await this.page.getByRole('link', { name: provider }).or(this.page.getByRole('row', { name: new RegExp(provider) })).first().click();
+    await this.page.locator('.uplot canvas').first().waitFor();
   }
 
   async recordingIsReady({ visit_id: visit }) {

@@ -63,13 +63,14 @@ export async function dataFolder() {
 }
 
 /**
- * Runs the binary to its end.
+ * Runs the binary to its end; `through` is a command that it is run by.
  * @returns {Promise<{code: number|null, signal: string|null, stdout: string, stderr: string, ms: number}>}
  */
-export function runToEnd(args, { env = {}, timeoutMs = START_MS } = {}) {
+export function runToEnd(args, { env = {}, through = [], timeoutMs = START_MS } = {}) {
   return new Promise((resolve, reject) => {
     const begun = performance.now();
-    const child = spawn(BINARY, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [program, ...rest] = [...through, BINARY, ...args];
+    const child = spawn(program, rest, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
     const said = { stdout: '', stderr: '' };
     child.stdout.on('data', (text) => (said.stdout += text));
