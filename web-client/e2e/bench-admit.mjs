@@ -38,7 +38,7 @@ try {
     console.log(`run ${run + 1}: provider ${Math.round(atProvider - clicked)} ms, patient ${Math.round(atPatient - clicked)} ms`);
     if (run + 1 < runs) {
       await provider.returnsToWaiting(names.patient);
-      await patient.sees('Waiting');
+      await patient.seesState('Waiting');
       await Promise.all([provider.page.reload(), patient.reloadsWaiting()]);
       await provider.button('Admit').first().waitFor();
     }

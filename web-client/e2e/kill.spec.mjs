@@ -47,7 +47,7 @@ describe('the server is killed in mid-visit and mid-recording', { timeout: 300_0
 
     await server.kill();
     recordedMs = performance.now() - begun;
-    await Promise.all([provider.sees('Reconnecting'), patient.sees('Reconnecting')]);
+    await Promise.all([provider.seesState('Reconnecting'), patient.seesState('Reconnecting')]);
     await server.startAgain();
 
     const within = 45_000;

@@ -27,7 +27,7 @@ describe('quality and audit of a visit', { timeout: 240_000 }, () => {
       // Two intervals of 5 s, both directions, both people.
       await until(async () => (await server.metric('bedside_quality_samples_total')) >= 8, { what: 'two intervals are measured', within: 40_000, every: 200 });
       await provider.endsVisit();
-      await provider.sees('Visit ended');
+      await provider.seesState('Visit ended');
     } finally {
       await patient.leaveBrowser();
     }

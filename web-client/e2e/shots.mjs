@@ -48,7 +48,7 @@ try {
   await stranger.leaveBrowser();
 
   await provider.page.goto(server.base);
-  await provider.page.getByLabel(/email/i).waitFor();
+  await provider.page.getByRole('textbox', { name: /^Email/ }).waitFor();
   await shot(provider, 'sign-in');
   await provider.signsIn();
   await shot(provider, 'today');
@@ -57,7 +57,7 @@ try {
   await patient.button('Continue').first().waitFor();
   await shot(patient, 'patient-date-of-birth');
   await patient.confirmsDateOfBirth();
-  await patient.page.getByLabel(/address/i).first().waitFor();
+  await patient.page.getByRole('textbox', { name: /^Address/ }).waitFor();
   await shot(patient, 'patient-where');
   await patient.saysWhereTheyAre();
   await patient.button('I agree').waitFor();
@@ -96,7 +96,7 @@ try {
   await provider.signsNote();
   await shot(provider, 'visit-signed');
   await provider.endsVisit();
-  await Promise.all([provider.sees('Visit ended'), patient.sees('Visit ended')]);
+  await Promise.all([provider.seesState('Visit ended'), patient.seesState('Visit ended')]);
   await shot(patient, 'patient-ended');
   await provider.recordingIsReady(visit);
   await provider.opensRecording(visit);

@@ -102,7 +102,7 @@ describe('one visit, end to end', { timeout: 300_000 }, () => {
 
   test('the provider ends the visit for both', async () => {
     await provider.endsVisit();
-    await Promise.all([provider.sees('Visit ended'), patient.sees('Visit ended')]);
+    await Promise.all([provider.seesState('Visit ended'), patient.seesState('Visit ended')]);
   });
 
   test('the recording plays in the page, with seeking', async () => {

@@ -12,12 +12,18 @@ class Person {
     await this.browser.close().catch(() => {});
   }
 
+  /** A button by its promised word; more words may follow (`Admit Maria`, `Chat, one new message`). */
   button(name) {
-    return this.page.getByRole('button', { name, exact: true });
+    return this.page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).filter({ visible: true });
   }
 
   press(name) {
     return this.button(name).first().click();
+  }
+
+  /** Resolves when a state of the visit is shown in its own word: `Waiting`, `Reconnecting`, `Visit ended`. */
+  async seesState(word, options = {}) {
+    await this.page.getByText(word, { exact: true }).filter({ visible: true }).first().waitFor(options);
   }
 
   /** Resolves when this text can be seen. */
@@ -86,16 +92,16 @@ export class Patient extends Person {
 
   async confirmsDateOfBirth(date = this.visit.date_of_birth) {
     const [year, month, day] = date.split('-');
-    await this.page.getByLabel(/month/i).first().fill(String(Number(month)));
-    await this.page.getByLabel(/day/i).first().fill(String(Number(day)));
-    await this.page.getByLabel(/year/i).first().fill(year);
+    await this.page.getByRole('textbox', { name: /^Month/ }).fill(String(Number(month)));
+    await this.page.getByRole('textbox', { name: /^Day/ }).fill(String(Number(day)));
+    await this.page.getByRole('textbox', { name: /^Year/ }).fill(year);
     await this.press('Continue');
   }
 
   async saysWhereTheyAre() {
-    await this.page.getByLabel(/state/i).first().selectOption('IL');
-    await this.page.getByLabel(/phone|call.?back/i).first().fill('+1 312 555 0134');
-    await this.page.getByLabel(/address/i).first().fill('12 Example Street, Springfield');
+    await this.page.getByRole('combobox', { name: /^State/ }).selectOption({ label: 'Illinois' });
+    await this.page.getByRole('textbox', { name: /^Phone number/ }).fill('+1 312 555 0134');
+    await this.page.getByRole('textbox', { name: /^Address/ }).fill('12 Example Street, Springfield');
     await this.press('Continue');
   }
 
@@ -114,14 +120,14 @@ export class Patient extends Person {
 
   async joinsWaitingRoom() {
     await this.press('Join waiting room');
-    await this.sees('Waiting');
+    await this.seesState('Waiting');
   }
 
   /** Loads the page anew; whatever it asks again, the patient answers. */
   async reloadsWaiting() {
     await this.page.reload();
     const join = this.button('Join waiting room').first();
-    const waiting = this.page.getByText('Waiting').filter({ visible: true }).first();
+    const waiting = this.page.getByText('Waiting', { exact: true }).filter({ visible: true }).first();
     await join.or(waiting).first().waitFor();
     if (await join.isVisible()) await this.joinsWaitingRoom();
   }
@@ -135,12 +141,12 @@ export class Staff extends Person {
 
   async signsIn() {
     await this.page.goto(this.base);
-    await this.page.getByLabel(/email/i).fill(this.account.email);
-    await this.page.getByLabel(/password/i).first().fill(this.account.password);
+    await this.page.getByRole('textbox', { name: /^Email/ }).fill(this.account.email);
+    await this.page.getByLabel(/^Password/).fill(this.account.password);
     await this.press('Sign in');
-    await this.page.getByLabel(/code/i).fill(await freshCode(this.account.totp_secret));
-    const next = this.page.getByRole('button', { name: /^(Continue|Sign in)$/ });
-    if (await next.first().isVisible()) await next.first().click();
+    const code = this.page.getByRole('textbox', { name: /^Authentication code/ });
+    await code.fill(await freshCode(this.account.totp_secret));
+    await code.press('Enter');
     await this.button('Sign out').first().waitFor();
   }
 
