@@ -1,1 +1,62 @@
-//! records
+//! The system of record: the only crate with SQL in it.
+//!
+//! What lives here: tables' rows and what may be done with them, who may do it ([`policy`]), encryption of patients'
+//! data ([`Phi`], [`KeyRing`]), the audit log ([`audit`]), sign-in and sessions, the private PostgreSQL, the demo's seed.
+//! What deliberately does not: HTTP, websockets, media, files of recordings (only their keys and hashes).
+//!
+//! How a request reads or changes something:
+//!
+//! ```ignore
+//! let mut tx = records.begin(context).await?;                    // who, for which clinic, from where, when
+//! let may = tx.authorize(ReadNote(visit)).await?;                // allowed by role and care relationship, or refused and logged
+//! let note = notes::read(&mut tx, &may).await?;                  // a `Pending<Note>`: not readable yet
+//! let note = tx.commit(note).await?;                             // logged durably, and only now readable
+//! ```
+//!
+//! A dropped `Tx` changes, logs and reveals nothing. Row-level security refuses what a forgotten `WHERE` would let through.
+
+pub mod action;
+pub mod appointments;
+pub mod audit;
+pub mod clinics;
+pub mod consents;
+mod context;
+mod data_key;
+pub mod demo;
+mod error;
+pub mod facts;
+mod idempotency;
+pub mod join;
+pub mod join_links;
+mod key_ring;
+mod migrate;
+pub mod notes;
+pub mod patients;
+mod phi;
+pub mod policy;
+pub mod private_postgres;
+pub mod quality;
+pub mod recordings;
+mod records;
+mod seal;
+pub mod sessions;
+pub mod sign_in;
+pub mod staff;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod text_enum;
+mod token;
+pub mod today;
+mod tx;
+pub mod visits;
+
+pub use context::{Actor, Origin, RequestContext};
+pub use error::Error;
+pub use key_ring::{KeyRing, KeyRingError};
+pub use migrate::{MigrateError, migrate};
+pub use phi::Phi;
+pub use policy::Authorized;
+pub use private_postgres::PrivatePostgres;
+pub use records::{ConnectError, Records};
+pub use token::SessionToken;
+pub use tx::{Pending, Tx};

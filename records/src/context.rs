@@ -1,0 +1,104 @@
+//! Who asks, from where, and when.
+
+use std::net::IpAddr;
+
+use time::OffsetDateTime;
+use visit::{ClinicId, PatientId, Person, Role, StaffId, VisitId};
+
+/// Who acts. Made from a session ([`crate::sessions`]), or by the server for its own work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A member of staff, signed in with both factors.
+    Staff {
+        /// Who.
+        id: StaffId,
+        /// In which role.
+        role: Role,
+        /// Of which clinic.
+        clinic: ClinicId,
+    },
+    /// A patient who came by link; sees one visit.
+    Patient {
+        /// Who.
+        id: PatientId,
+        /// The one visit.
+        visit: VisitId,
+        /// Of which clinic.
+        clinic: ClinicId,
+    },
+    /// The server itself.
+    System {
+        /// What it is doing, as it stands in the audit log: `room`, `recorder`, `demo`, ...
+        job: &'static str,
+        /// For which clinic.
+        clinic: ClinicId,
+    },
+}
+
+impl Actor {
+    /// The clinic whose rows this actor can reach at all.
+    #[must_use]
+    pub fn clinic(&self) -> ClinicId {
+        match *self {
+            Self::Staff { clinic, .. } | Self::Patient { clinic, .. } | Self::System { clinic, .. } => clinic,
+        }
+    }
+
+    /// The person, unless it is the server itself.
+    #[must_use]
+    pub fn person(&self) -> Option<Person> {
+        match *self {
+            Self::Staff { id, .. } => Some(Person::Staff(id)),
+            Self::Patient { id, .. } => Some(Person::Patient(id)),
+            Self::System { .. } => None,
+        }
+    }
+
+    /// The role as it stands in the audit log.
+    #[must_use]
+    pub fn role_name(&self) -> &'static str {
+        match self {
+            Self::Staff { role, .. } => role.as_str(),
+            Self::Patient { .. } => Role::Patient.as_str(),
+            Self::System { job, .. } => job,
+        }
+    }
+
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Staff { .. } => "staff",
+            Self::Patient { .. } => "patient",
+            Self::System { .. } => "system",
+        }
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, after trusted proxies.
+    pub address: Option<IpAddr>,
+    /// The client's `User-Agent`; only its first 200 characters are kept.
+    pub user_agent: Option<String>,
+    /// The request's id, as in its logs and its answer.
+    pub request_id: String,
+}
+
+/// Everything a transaction has to know about who asks. Handed in, never looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestContext {
+    /// Who.
+    pub actor: Actor,
+    /// When, by the server's clock: the time of every row that is written, and what deadlines are compared with.
+    pub at: OffsetDateTime,
+    /// From where.
+    pub origin: Origin,
+}
+
+impl RequestContext {
+    /// The server itself does something for `clinic`.
+    #[must_use]
+    pub fn system(job: &'static str, clinic: ClinicId, at: OffsetDateTime) -> Self {
+        Self { actor: Actor::System { job, clinic }, at, origin: Origin::default() }
+    }
+}
