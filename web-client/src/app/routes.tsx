@@ -1,0 +1,106 @@
+// Every address of the staff's side, and who gets which page. What a role may not see is said, not hidden behind a blank page.
+
+import { useQuery } from '@tanstack/react-query';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Navigate, Outlet, useRouter } from '@tanstack/react-router';
+import type { ComponentType } from 'react';
+import type { Me } from '../lib/api/types';
+import { useText } from '../lib/i18n/text';
+import { buttonLook, Empty, Failed, Loading } from '../lib/ui';
+import { homeOf, maySee, meQuery, rememberPerson, type PageName } from '../features/session/session';
+import { Shell } from '../features/session/shell';
+import { SignIn } from '../features/session/sign-in';
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: Missing });
+
+const front = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  validateSearch: (search: Record<string, unknown>): { next?: string } => {
+    const next = search.next;
+    // Only a path of this site: anything else would make the sign-in page a way out to strangers.
+    return typeof next === 'string' && /^\/app(\/|$)/.test(next) ? { next } : {};
+  },
+  component: Front,
+});
+
+const app = createRoute({ getParentRoute: () => root, path: '/app', component: Inside });
+
+const TodayPage = lazyRouteComponent(() => import('../features/today/today'), 'Today') as ComponentType<{ me: Me }>;
+const VisitPage = lazyRouteComponent(() => import('../features/visit/visit-page'), 'VisitPage') as ComponentType<{ me: Me; visitId: string }>;
+const QualityListPage = lazyRouteComponent(() => import('../features/quality/list'), 'QualityList') as ComponentType<{ me: Me }>;
+const QualityVisitPage = lazyRouteComponent(() => import('../features/quality/visit'), 'QualityVisit') as ComponentType<{ visitId: string }>;
+const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'Audit') as ComponentType<{ me: Me }>;
+
+const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
+const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
+const quality = createRoute({ getParentRoute: () => app, path: 'quality', component: () => <Page name="quality">{(me) => <QualityListPage me={me} />}</Page> });
+const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
+const visit = createRoute({
+  getParentRoute: () => app,
+  path: 'visits/$visitId',
+  component: function VisitRoute() {
+    const { visitId } = visit.useParams();
+    return <Page name="visit">{(me) => <VisitPage me={me} visitId={visitId} />}</Page>;
+  },
+});
+const qualityVisit = createRoute({
+  getParentRoute: () => app,
+  path: 'quality/$visitId',
+  component: function QualityVisitRoute() {
+    const { visitId } = qualityVisit.useParams();
+    return <Page name="quality">{() => <QualityVisitPage visitId={visitId} />}</Page>;
+  },
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, visit, qualityVisit])]),
+  defaultPendingComponent: Loading,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register { router: typeof router }
+}
+
+/** `/`: the sign-in, or for whoever is signed in already, where they belong. */
+function Front() {
+  const { next } = front.useSearch();
+  const { data: me, error, refetch, isPending } = useQuery(meQuery);
+  if (me) return <Navigate to={next ?? homeOf(me.role)} replace />;
+  if (error) return <Failed error={error} onRetry={() => void refetch()} />;
+  if (isPending) return <Loading />;
+  return <SignIn expired={next !== undefined} onSignedIn={() => undefined} />;
+}
+
+/** Everything under `/app` needs someone signed in; the way back is remembered. */
+function Inside() {
+  const { data: me, error, refetch, isPending } = useQuery(meQuery);
+  const { history } = useRouter();
+  if (error) return <Failed error={error} onRetry={() => void refetch()} />;
+  if (isPending) return <Loading />;
+  if (!me) return <Navigate to="/" search={{ next: history.location.pathname }} replace />;
+  rememberPerson(me);
+  return <Shell me={me}><Outlet /></Shell>;
+}
+
+function Page({ name, children }: { name?: PageName; children: (me: Me) => React.ReactNode }) {
+  const { t } = useText();
+  const { data: me } = useQuery(meQuery);
+  if (!me) return null;
+  if (name && !maySee(me.role, name)) {
+    return <Empty icon="lock" title={t('no_permission.title')} action={<Link to={homeOf(me.role)} className={buttonLook()}>{t('missing.home')}</Link>}>{t('problem.forbidden')}</Empty>;
+  }
+  return children(me);
+}
+
+function Home({ me }: { me: Me }) {
+  const { t } = useText();
+  const to = homeOf(me.role);
+  if (to !== '/app') return <Navigate to={to} replace />;
+  return <Empty icon="person" title={t('no_home.title')}>{t('no_home.body', { role: t(`role.${me.role}`) })}</Empty>;
+}
+
+function Missing() {
+  const { t } = useText();
+  return <Empty icon="search" title={t('missing.title')} action={<Link to="/" className={buttonLook()}>{t('missing.home')}</Link>}>{t('missing.body')}</Empty>;
+}

@@ -1,0 +1,128 @@
+// The last step before the waiting room: can you be seen and heard, and does the connection to the clinic work.
+// The peer connection is made here, by the call, and is the one that the visit uses.
+
+import { useEffect, useRef, useState } from 'react';
+import type { Call } from '../../call/call';
+import type { DeviceProblem } from '../../call/devices';
+import { chime, watchLevel } from '../../call/sound';
+import { useText } from '../../lib/i18n/text';
+import { Button, Icon, Notice, SelectField } from '../../lib/ui';
+import { useWatched } from '../../lib/ui/now';
+import { SelfVideo } from '../stage/media';
+import css from './join.module.css';
+import { PatientPage, type Clinic } from './page';
+
+const HOPELESS: ReadonlySet<DeviceProblem> = new Set(['unsupported', 'insecure']);
+
+export function DeviceCheck({ call, clinic, provider, onEnter }: { call: Call; clinic: Clinic; provider: string; onEnter: () => void }) {
+  const { t } = useText();
+  const devices = useWatched(call.devices.state);
+  const { connection, media } = useWatched(call.state);
+  const [entering, setEntering] = useState(false);
+  const asking = devices.camera.is === 'starting' && devices.microphone.is === 'starting';
+  const cameraProblem = devices.camera.is === 'failed' ? devices.camera.problem : null;
+  const microphoneProblem = devices.microphone.is === 'failed' ? devices.microphone.problem : null;
+  const hopeless = cameraProblem !== null && HOPELESS.has(cameraProblem);
+  const ready = connection === 'open' && media === 'connected';
+  // A connection of several seconds needs no alarm; one that does not come needs words.
+  const late = useLate(!ready, 8_000);
+
+  const problem = (kind: 'camera' | 'microphone', of: DeviceProblem) => (
+    <Notice tone="warn" live title={t(`device.${kind}.${of}`)} action={HOPELESS.has(of) ? undefined : <Button onClick={() => void (kind === 'camera' && microphoneProblem ? call.devices.start() : call.devices.choose(kind, ''))}>{t('try_again')}</Button>}>
+      {t(`device.fix.${of}`)} {of !== 'unsupported' && of !== 'insecure' && t(kind === 'camera' ? 'join.devices.without_camera' : 'join.devices.without_microphone', { provider })}
+    </Notice>
+  );
+  return (
+    <PatientPage clinic={clinic} step={4} title={t('join.devices.title')} lead={hopeless ? undefined : t('join.devices.intro')} next={t('join.devices.next', { provider })}>
+      {asking && <Notice tone="accent" live title={t('join.devices.asking.title')}>{t('join.devices.asking.body')}</Notice>}
+      <div className={css.preview}>
+        {devices.cameraTrack
+          ? <SelfVideo track={devices.cameraTrack} label={t('join.devices.preview')} />
+          : <p><Icon name="camera_off" size={36} />{t('visit.self_off')}</p>}
+      </div>
+      {cameraProblem && problem('camera', cameraProblem)}
+      {microphoneProblem && microphoneProblem !== cameraProblem && problem('microphone', microphoneProblem)}
+      {devices.microphoneTrack && <Level track={devices.microphoneTrack} />}
+      <Speaker speakerId={devices.speakerId} />
+      {(devices.cameras.length > 1 || devices.microphones.length > 1 || devices.speakers.length > 1) && <Pickers call={call} />}
+      <p className={css.connection} role="status" data-ready={ready || undefined}>
+        <Icon name={ready ? 'check' : late ? 'warning' : 'clock'} />
+        {ready ? t('join.devices.ready') : late ? t('join.devices.no_connection') : t('join.devices.connecting')}
+      </p>
+      <Button
+        kind="primary" large wide busy={entering && connection !== 'open'}
+        disabled={hopeless || asking}
+        onClick={() => {
+          setEntering(true);
+          onEnter();
+        }}
+      >
+        {t('join.devices.enter')}
+      </Button>
+    </PatientPage>
+  );
+}
+
+function useLate(waiting: boolean, afterMs: number): boolean {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (!waiting) {
+      setLate(false);
+      return;
+    }
+    const timer = setTimeout(() => setLate(true), afterMs);
+    return () => clearTimeout(timer);
+  }, [waiting, afterMs]);
+  return late && waiting;
+}
+
+function Level({ track }: { track: MediaStreamTrack }) {
+  const { t } = useText();
+  const bar = useRef<HTMLDivElement>(null);
+  const meter = useRef<HTMLDivElement>(null);
+  const [heard, setHeard] = useState(false);
+  useEffect(() => watchLevel(track, (level) => {
+    if (bar.current) bar.current.style.transform = `scaleX(${level.toFixed(3)})`;
+    meter.current?.setAttribute('aria-valuenow', String(Math.round(level * 100)));
+    if (level > 0.35) setHeard(true);
+  }), [track]);
+  return (
+    <div className={css.level}>
+      <Icon name="microphone" />
+      <div ref={meter} className={css.meter} role="meter" aria-label={t('join.devices.level')} aria-valuemin={0} aria-valuemax={100} aria-valuenow={0}><div ref={bar} /></div>
+      <p role="status" data-heard={heard || undefined}>{heard ? t('join.devices.level.heard') : t('join.devices.level.quiet')}</p>
+    </div>
+  );
+}
+
+function Speaker({ speakerId }: { speakerId: string }) {
+  const { t } = useText();
+  const [playing, setPlaying] = useState(false);
+  const play = async () => {
+    setPlaying(true);
+    await chime(speakerId);
+    setPlaying(false);
+  };
+  return <Button icon="sound" wide disabled={playing} onClick={() => void play()}>{playing ? t('join.devices.testing_speaker') : t('join.devices.test_speaker')}</Button>;
+}
+
+function Pickers({ call }: { call: Call }) {
+  const { t } = useText();
+  const { cameras, microphones, speakers, cameraId, microphoneId, speakerId } = useWatched(call.devices.state);
+  const picker = (label: string, choices: { id: string; label: string }[], value: string, choose: (id: string) => void) => choices.length > 1 && (
+    <SelectField label={label} value={value} onChange={(event) => choose(event.target.value)}>
+      {!choices.some((choice) => choice.id === value) && <option value={value}>{t('join.devices.default')}</option>}
+      {choices.map((choice, n) => <option key={choice.id} value={choice.id}>{choice.label || `${label} ${n + 1}`}</option>)}
+    </SelectField>
+  );
+  return (
+    <details className={css.pickers}>
+      <summary>{t('join.devices.pick')}</summary>
+      <div className={css.form}>
+        {picker(t('join.devices.camera'), cameras, cameraId, (id) => void call.devices.choose('camera', id))}
+        {picker(t('join.devices.microphone'), microphones, microphoneId, (id) => void call.devices.choose('microphone', id))}
+        {picker(t('join.devices.speaker'), speakers, speakerId, (id) => call.devices.chooseSpeaker(id))}
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,70 @@
+// From the device check to the end of the visit: which page, is what the server says about one's own seat.
+
+import { useEffect, useRef } from 'react';
+import type { Call } from '../../call/call';
+import { chime } from '../../call/sound';
+import type { JoinState } from '../../lib/api/types';
+import { clock, clockWithZone } from '../../lib/i18n/format';
+import { useText } from '../../lib/i18n/text';
+import { Button, Icon, Loading, Notice, Pill } from '../../lib/ui';
+import { useTitle, useWatched } from '../../lib/ui/now';
+import { SelfVideo } from '../stage/media';
+import { Stage } from '../stage/stage';
+import { DeviceCheck } from './device-check';
+import css from './join.module.css';
+import { PatientPage, type Clinic } from './page';
+
+interface InCallProps { call: Call; who: JoinState; clinic: Clinic; straightIn: boolean; onEnter: () => void; onLeave: () => void }
+
+export function InCall({ call, who, clinic, straightIn, onEnter, onLeave }: InCallProps) {
+  const { t } = useText();
+  const { room } = useWatched(call.state);
+  const phase = room?.participants.find((one) => one.participant === room.you)?.phase;
+  const inside = phase !== undefined && phase.is !== 'checking_in' && phase.is !== 'waiting' && phase.is !== 'left';
+  const wasInside = useRef(false);
+  useEffect(() => {
+    if (inside && !wasInside.current) void chime(call.devices.state.get().speakerId);
+    if (inside) wasInside.current = true;
+  }, [inside, call]);
+
+  if (inside) return <Visit call={call} who={who} onLeave={onLeave} />;
+  if (phase?.is === 'waiting') return <WaitingRoom call={call} who={who} clinic={clinic} since={phase.since} returned={wasInside.current} onLeave={onLeave} />;
+  if (straightIn && (!phase || phase.is === 'checking_in')) return <PatientPage clinic={clinic} title={t('join.greeting', { provider: who.provider_name })}><Loading>{t('join.opening')}</Loading></PatientPage>;
+  return <DeviceCheck call={call} clinic={clinic} provider={who.provider_name} onEnter={onEnter} />;
+}
+
+function WaitingRoom({ call, who, clinic, since, returned, onLeave }: { call: Call; who: JoinState; clinic: Clinic; since: number; returned: boolean; onLeave: () => void }) {
+  const { t, lang } = useText();
+  const { connection, media } = useWatched(call.state);
+  const { cameraTrack } = useWatched(call.devices.state);
+  const provider = who.provider_name;
+  const broken = connection !== 'open' || media === 'lost';
+  return (
+    <PatientPage clinic={clinic} title={t('waiting.title')} next={t('waiting.next')}>
+      {broken
+        ? <Notice tone="warn" live title={t('visit.reconnecting.me')}>{t('visit.reconnecting.me.body')}</Notice>
+        : <p role="status" className={css.waitingState}><Pill tone="accent" icon="clock">{t('waiting.state')}</Pill> <span>{t('waiting.since', { time: clock(lang, since) })}</span></p>}
+      <p className={css.lead}>{returned ? t('waiting.returned', { provider }) : t('waiting.body', { provider })}</p>
+      <p>{t('waiting.scheduled', { time: clockWithZone(lang, who.starts_at) })}</p>
+      <div className={css.waitingSelf}>
+        {cameraTrack ? <SelfVideo track={cameraTrack} label={t('join.devices.preview')} /> : <p><Icon name="camera_off" />{t('visit.self_off')}</p>}
+      </div>
+      <Button wide onClick={onLeave}>{t('visit.leave')}</Button>
+    </PatientPage>
+  );
+}
+
+function Visit({ call, who, onLeave }: { call: Call; who: JoinState; onLeave: () => void }) {
+  const { t } = useText();
+  useTitle(t('visit.page_title', { name: who.provider_name }));
+  return (
+    <main className={css.visit}>
+      <h1 className="visually-hidden">{t('visit.page_title', { name: who.provider_name })}</h1>
+      <Stage
+        call={call}
+        onLeave={onLeave}
+        alone={<><h2>{t('visit.waiting_for', { name: who.provider_name })}</h2><p>{t('visit.alone.body', { name: who.provider_name })}</p></>}
+      />
+    </main>
+  );
+}

@@ -1,0 +1,205 @@
+// The patient's way from the link to the visit, as a view model: which step comes next and what the server said.
+// The token leaves the address bar at once; it is kept for this tab only until the date of birth has made a session.
+
+import { Call } from '../../call/call';
+import type { TicketAnswer } from '../../call/link';
+import { get, post, put, Problem } from '../../lib/api/client';
+import type { JoinState, Location, Opened, Site, Ticket } from '../../lib/api/types';
+import { Store } from '../../lib/store';
+
+/** The address shown after the link was opened; what stands there is no token. */
+const CLEAN_PATH = '/v/me';
+const KEPT_TOKEN = 'bedside.link';
+const KEPT_LINE = 'bedside.line';
+
+export type Step =
+  | { is: 'opening' }
+  | { is: 'unusable' }
+  | { is: 'failed'; error: unknown }
+  | { is: 'identity' }
+  | { is: 'locked' }
+  | { is: 'location' }
+  | { is: 'consent' }
+  | { is: 'call'; call: Call; straightIn: boolean }
+  | { is: 'left' }
+  | { is: 'over'; why: 'done' | 'ended' | 'replaced' | 'revoked' | 'not_allowed' | 'room_full' };
+
+export interface JoinView {
+  step: Step;
+  site: Site | null;
+  clinic: Opened | null;
+  who: JoinState | null;
+}
+
+export class Join {
+  readonly state = new Store<JoinView>({ step: { is: 'opening' }, site: null, clinic: null, who: null });
+  #token: string | null = null;
+  #call: Call | null = null;
+  #watching: (() => void) | null = null;
+
+  async start(): Promise<void> {
+    get<Site>('/site').then((site) => this.state.patch({ site }), () => undefined);
+    const fromLink = /^\/v\/([^/]+)$/.exec(location.pathname)?.[1];
+    if (fromLink && location.pathname !== CLEAN_PATH) {
+      this.#token = decodeURIComponent(fromLink);
+      keep(KEPT_TOKEN, this.#token);
+      history.replaceState(null, '', CLEAN_PATH);
+    } else this.#token = kept(KEPT_TOKEN);
+    await this.open();
+  }
+
+  async open(): Promise<void> {
+    this.state.patch({ step: { is: 'opening' } });
+    try {
+      if (!this.#token) {
+        this.#proceed(await get<JoinState>('/join'));
+        return;
+      }
+      const clinic = await post<Opened>('/join/open', { token: this.#token });
+      this.state.patch({ clinic, step: { is: 'identity' } });
+    } catch (error) {
+      const gone = error instanceof Problem && (error.status === 404 || error.status === 401 || error.status === 403);
+      if (gone) forget(KEPT_TOKEN);
+      this.state.patch({ step: gone ? { is: 'unusable' } : { is: 'failed', error } });
+    }
+  }
+
+  /** Null when it went on; otherwise what to tell the person. */
+  async confirm(dateOfBirth: string): Promise<Problem | null> {
+    try {
+      const who = await post<JoinState>('/join/identity', { token: this.#token, date_of_birth: dateOfBirth });
+      this.#token = null;
+      forget(KEPT_TOKEN);
+      this.#proceed(who);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'join.locked') this.state.patch({ step: { is: 'locked' } });
+      else if (error.status === 404) this.state.patch({ step: { is: 'unusable' } });
+      else return error;
+    }
+    return null;
+  }
+
+  async locate(where: Location): Promise<void> {
+    await put<undefined>('/join/location', where);
+    await this.refresh();
+  }
+
+  async agree(version: string, lang: string): Promise<void> {
+    await post<undefined>('/join/consent', { text_version: version, lang });
+    await this.refresh();
+  }
+
+  async refresh(): Promise<void> {
+    this.#proceed(await get<JoinState>('/join'));
+  }
+
+  joinWaitingRoom(): void {
+    const { who } = this.state.get();
+    if (who) keep(KEPT_LINE, who.visit_id);
+    this.#call?.joinWaitingRoom();
+  }
+
+  leave(): void {
+    forget(KEPT_LINE);
+    this.#call?.leave();
+    this.#close();
+    this.state.patch({ step: { is: 'left' } });
+  }
+
+  /** After `leave`: ends the session on this device. */
+  async finish(): Promise<void> {
+    await post<undefined>('/join/leave', undefined, { keepalive: true }).catch(() => undefined);
+    this.state.patch({ step: { is: 'over', why: 'done' } });
+  }
+
+  again(): void {
+    this.refresh().catch((error: unknown) => this.state.patch({ step: error instanceof Problem && error.status === 401 ? { is: 'unusable' } : { is: 'failed', error } }));
+  }
+
+  #proceed(who: JoinState): void {
+    this.state.patch({ who, clinic: { clinic_name: who.clinic_name, clinic_phone: who.clinic_phone } });
+    if (who.visit_state === 'ended') this.state.patch({ step: { is: 'over', why: 'ended' } });
+    else if (who.visit_state === 'cancelled') this.state.patch({ step: { is: 'over', why: 'not_allowed' } });
+    else if (!who.location) this.state.patch({ step: { is: 'location' } });
+    else if (!who.consent) this.state.patch({ step: { is: 'consent' } });
+    else this.#begin(who);
+  }
+
+  #begin(who: JoinState): void {
+    this.#close();
+    const call = new Call({ url: signalUrl(), ticket: patientTicket });
+    this.#call = call;
+    const straightIn = kept(KEPT_LINE) === who.visit_id;
+    if (straightIn) call.joinWaitingRoom();
+    this.#watching = call.state.subscribe(() => this.#callChanged(call));
+    call.start();
+    void call.devices.start();
+    this.state.patch({ step: { is: 'call', call, straightIn } });
+  }
+
+  #callChanged(call: Call): void {
+    const { ended } = call.state.get();
+    if (!ended || call !== this.#call) return;
+    this.#close();
+    if (ended === 'incomplete') {
+      this.again();
+      return;
+    }
+    if (ended === 'left') {
+      this.state.patch({ step: { is: 'left' } });
+      return;
+    }
+    if (ended !== 'replaced') forget(KEPT_LINE);
+    this.state.patch({ step: { is: 'over', why: ended === 'visit_ended' ? 'ended' : ended === 'signed_out' ? 'revoked' : ended } });
+  }
+
+  #close(): void {
+    this.#watching?.();
+    this.#watching = null;
+    const call = this.#call;
+    this.#call = null;
+    // `leave` may still be on its way: the call closes its link itself.
+    if (call) setTimeout(() => call.close(), 1_600);
+    call?.devices.close();
+  }
+}
+
+export function signalUrl(): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signal`;
+}
+
+async function patientTicket(): Promise<TicketAnswer> {
+  try {
+    return await post<Ticket>('/join/ticket', undefined, { background: true });
+  } catch (error) {
+    if (error instanceof Problem) {
+      if (error.status === 401) return { refused: 'signed_out' };
+      if (error.status === 403 || error.status === 404 || error.status === 410) return { refused: 'not_allowed' };
+      if (error.status === 409) return { refused: 'incomplete' };
+    }
+    throw error;
+  }
+}
+
+// Storage may be refused (private windows): then a reload begins with the link again, and nothing else is lost.
+
+function keep(key: string, value: string): void {
+  try {
+    sessionStorage.setItem(key, value);
+  } catch { /* see above */ }
+}
+
+function kept(key: string): string | null {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function forget(key: string): void {
+  try {
+    sessionStorage.removeItem(key);
+  } catch { /* see above */ }
+}

@@ -1,0 +1,67 @@
+// Who is signed in, and what their role may see here. The server decides; this only spares people dead ends.
+
+import { queryOptions, type QueryClient } from '@tanstack/react-query';
+import { get, post, Problem } from '../../lib/api/client';
+import type { Me, Role } from '../../lib/api/types';
+import { forgetDrafts } from '../visit/note-draft';
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: () => get<Me>('/me').catch((error: unknown) => {
+    if (error instanceof Problem && error.status === 401) return null;
+    throw error;
+  }),
+  staleTime: Infinity,
+  retry: false,
+});
+
+export type PageName = 'today' | 'visit' | 'quality' | 'audit';
+
+const PAGES: Record<Role, readonly PageName[]> = {
+  provider: ['today', 'visit'],
+  nurse: ['today', 'visit'],
+  front_desk: ['today'],
+  clinic_admin: ['quality', 'audit'],
+  compliance: ['audit', 'quality', 'visit'],
+  super_admin: [],
+  patient: [],
+  guardian: [],
+  interpreter: [],
+};
+
+export function maySee(role: Role, page: PageName): boolean {
+  return PAGES[role].includes(page);
+}
+
+export function navOf(role: Role): ('today' | 'quality' | 'audit')[] {
+  return PAGES[role].filter((page) => page !== 'visit');
+}
+
+export function homeOf(role: Role): string {
+  const page = PAGES[role][0];
+  return page ? `/app/${page}` : '/app';
+}
+
+export async function signOut(queries: QueryClient): Promise<void> {
+  await post<undefined>('/auth/sign-out').catch(() => undefined);
+  forgetDrafts();
+  queries.clear();
+  queries.setQueryData(meQuery.queryKey, null);
+}
+
+/** Someone has signed in: what another person left in this tab goes. */
+export function signedIn(queries: QueryClient, me: Me): void {
+  if (lastPerson !== null && lastPerson !== me.staff_id) {
+    forgetDrafts();
+    queries.clear();
+  }
+  lastPerson = me.staff_id;
+  queries.setQueryData(meQuery.queryKey, me);
+}
+
+let lastPerson: string | null = null;
+
+/** Remembers who it was, so that a lost session gives their unsaved text back to them and to nobody else. */
+export function rememberPerson(me: Me): void {
+  lastPerson ??= me.staff_id;
+}

@@ -1,0 +1,132 @@
+// The day: who waits longest stands first and largest, then what is still to come, then what is done.
+
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { reading } from '../../lib/api/refetch';
+import type { Me, Today as TodayData, TodayItem, VisitState } from '../../lib/api/types';
+import { clock, day, duration, today as dayIn, zoneName } from '../../lib/i18n/format';
+import { useText } from '../../lib/i18n/text';
+import { Button, buttonLook, Empty, Failed, Icon, Loading, Notice, Pill, TextField, type Tone } from '../../lib/ui';
+import { useNow, useTitle, useWatched } from '../../lib/ui/now';
+import { live } from '../session/events';
+import { maySee } from '../session/session';
+import { Booking } from './booking';
+import { LinkDialog } from './link-dialog';
+import css from './today.module.css';
+
+export function Today({ me }: { me: Me }) {
+  const { t, lang } = useText();
+  const zone = me.clinic.time_zone;
+  const [date, setDate] = useState(() => dayIn(zone));
+  const [booking, setBooking] = useState(false);
+  const [linkFor, setLinkFor] = useState<TodayItem | null>(null);
+  const connected = useWatched(live);
+  useTitle(`${t('today.title')} · ${me.clinic.name}`);
+  const { data, error, refetch } = useQuery({ queryKey: ['clinic', 'today', date], queryFn: reading<TodayData>(`/today?date=${date}`) });
+  const isToday = date === dayIn(zone);
+
+  const items = data?.items ?? [];
+  const waiting = items.filter((item) => item.state === 'waiting').sort(by((item) => item.waiting_since ?? item.starts_at));
+  const later = items.filter((item) => item.state === 'booked' || item.state === 'checking_in' || item.state === 'in_visit').sort(by((item) => item.starts_at));
+  const done = items.filter((item) => item.state === 'ended' || item.state === 'cancelled').sort(by((item) => item.starts_at));
+  const row = (item: TodayItem) => <Row key={item.visit_id} item={item} me={me} onLink={() => setLinkFor(item)} />;
+
+  return (
+    <div className={css.page}>
+      <header className={css.head}>
+        <div>
+          <h1>{isToday ? t('today.title') : day(lang, date)}</h1>
+          <p>{isToday && <>{day(lang, date)} · </>}{t('today.zone', { zone: zoneName(lang) })}</p>
+        </div>
+        <div className={css.tools}>
+          <div className={css.dates}>
+            <Button kind="quiet" icon="left" aria-label={t('today.previous')} onClick={() => setDate(shift(date, -1))} />
+            <TextField type="date" label={t('today.date')} labelHidden value={date} onChange={(event) => event.target.value && setDate(event.target.value)} />
+            <Button kind="quiet" icon="right" aria-label={t('today.next_day')} onClick={() => setDate(shift(date, 1))} />
+          </div>
+          <Button kind={waiting.length ? 'plain' : 'primary'} icon="calendar" onClick={() => setBooking(true)}>{t('today.book')}</Button>
+        </div>
+      </header>
+      {!connected && <Notice tone="warn" live>{t('today.offline')}</Notice>}
+      {!data && (error ? <Failed error={error} onRetry={() => void refetch()} /> : <Loading />)}
+      {data && items.length === 0 && <Empty title={t('today.empty')}>{me.role === 'provider' ? t('today.empty.provider') : t('today.empty.body')}</Empty>}
+      {waiting.length > 0 && (
+        <section aria-labelledby="waiting" aria-live="polite">
+          <h2 id="waiting">{t('today.waiting')}</h2>
+          <ol className={css.waiting}>{waiting.map((item) => <WaitingRow key={item.visit_id} item={item} me={me} onLink={() => setLinkFor(item)} />)}</ol>
+        </section>
+      )}
+      {later.length > 0 && <section aria-labelledby="later"><h2 id="later">{t('today.later')}</h2><ol className={css.rows}>{later.map(row)}</ol></section>}
+      {done.length > 0 && <section aria-labelledby="done"><h2 id="done">{t('today.done')}</h2><ol className={css.rows}>{done.map(row)}</ol></section>}
+      {booking && <Booking me={me} date={date} onClose={() => setBooking(false)} />}
+      {linkFor && <LinkDialog appointment={linkFor.appointment_id} patient={linkFor.patient_name} onClose={() => setLinkFor(null)} />}
+    </div>
+  );
+}
+
+interface RowProps { item: TodayItem; me: Me; onLink: () => void }
+
+function WaitingRow({ item, me, onLink }: RowProps) {
+  const { t, lang } = useText();
+  const now = useNow(1_000);
+  const since = item.waiting_since ? now - Date.parse(item.waiting_since) : 0;
+  return (
+    <li>
+      <p className={css.waits}><Icon name="clock" /> <span>{t('today.waiting_for', { duration: duration(lang, since) })}</span></p>
+      <Who item={item} me={me} />
+      <Actions item={item} me={me} onLink={onLink} prominent />
+    </li>
+  );
+}
+
+const TONES: Record<VisitState, Tone> = { booked: 'plain', checking_in: 'accent', waiting: 'strong', in_visit: 'strong', ended: 'plain', cancelled: 'plain' };
+
+function Row({ item, me, onLink }: RowProps) {
+  const { t, lang } = useText();
+  return (
+    <li data-quiet={item.state === 'ended' || item.state === 'cancelled' || undefined}>
+      <p className={css.time}><time dateTime={item.starts_at}>{clock(lang, item.starts_at)}</time><span>{duration(lang, Date.parse(item.ends_at) - Date.parse(item.starts_at))}</span></p>
+      <Who item={item} me={me} />
+      <p className={css.states}>
+        <Pill tone={TONES[item.state]}>{t(`state.${item.state}`)}</Pill>
+        {item.state === 'ended' && me.role !== 'front_desk' && <Pill tone={item.note_state === 'signed' ? 'plain' : 'warn'}>{t(`note_state.${item.note_state}`)}</Pill>}
+        {item.state === 'booked' && <Pill tone={item.link_state === 'locked' || item.link_state === 'expired' ? 'warn' : 'plain'}>{t(`link_state.${item.link_state}`)}</Pill>}
+      </p>
+      <Actions item={item} me={me} onLink={onLink} />
+    </li>
+  );
+}
+
+function Who({ item, me }: { item: TodayItem; me: Me }) {
+  return (
+    <div className={css.who}>
+      <p className={css.name}>{item.patient_name}</p>
+      <p className={css.reason}>{[item.reason, item.provider_id !== me.staff_id && item.provider_name].filter(Boolean).join(' · ')}</p>
+    </div>
+  );
+}
+
+function Actions({ item, me, onLink, prominent }: RowProps & { prominent?: boolean }) {
+  const { t } = useText();
+  const name = item.patient_name;
+  const over = item.state === 'ended' || item.state === 'cancelled';
+  return (
+    <div className={css.actions}>
+      {!over && <Button kind="quiet" icon="link" onClick={onLink} aria-label={t('today.link_of', { name })}>{t('today.link_button')}</Button>}
+      {maySee(me.role, 'visit') && (
+        <Link to="/app/visits/$visitId" params={{ visitId: item.visit_id }} className={buttonLook(prominent ? 'primary' : 'plain')} aria-label={over ? t('today.review_of', { name }) : t('today.open_of', { name })}>
+          {over ? t('today.review') : t('today.open')}
+        </Link>
+      )}
+    </div>
+  );
+}
+
+function by<T>(key: (item: T) => string): (a: T, b: T) => number {
+  return (a, b) => key(a).localeCompare(key(b));
+}
+
+function shift(date: string, days: number): string {
+  return new Date(Date.parse(`${date}T12:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
+}

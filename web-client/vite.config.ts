@@ -1,0 +1,17 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+const server = process.env.BEDSIDE_SERVER ?? 'http://127.0.0.1:8080';
+// The server refuses foreign origins, so the development proxy presents its own.
+const through = { target: server, headers: { origin: server } };
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: 'es2022',
+    // Content-Security-Policy is default-src 'self': nothing may become a data: address.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { '/api': through, '/signal': { ...through, ws: true } } },
+});
