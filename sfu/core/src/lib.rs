@@ -1,3 +1,25 @@
 //! The selective forwarding unit without sockets, threads or clock.
+//!
+//! [`room::Room`] is the front door: datagrams, commands and time go in; datagrams, events and tapped packets come
+//! out in an [`room::Outbox`]. Behind it three layers: `peer` (the only file that names str0m's `Rtc`),
+//! `forwarder` (renumbers packets, no crypto) and `allocator` (which simulcast layer a receiver gets). Everything
+//! takes `now`. Which rooms exist, threads and sockets are the crate `sfu`'s business; who may come in is the caller's.
+
+mod allocator;
+pub mod event;
+mod forwarder;
+mod guard;
+mod keyframes;
+pub mod offer;
+mod peer;
+pub mod quality;
+pub mod room;
+mod seat;
+pub mod stun;
+mod tapping;
+mod track;
 
 pub mod tap;
+
+pub use guard::MAX_SSRCS;
+pub use peer::Transmit;

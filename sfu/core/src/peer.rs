@@ -1,0 +1,476 @@
+//! One client's peer connection: the only file that names `Rtc`.
+//!
+//! str0m wants every change followed by draining it completely before the next. Here everything that changes the
+//! `Rtc` goes through [`Peer::act`], which does that; [`Peer::write`] alone only queues, so that a batch of packets
+//! for one receiver is sealed by one [`Peer::flush`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use str0m::change::SdpOffer;
+use str0m::config::DtlsCert;
+use str0m::format::Codec as RtcCodec;
+use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
+use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Patch};
+use str0m::stats::{MediaEgressStats, MediaIngressStats};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
+
+use crate::guard::{Guard, Verdict};
+use crate::offer::{LineUse, OfferError, Outline, outline};
+use crate::tap::{Codec, Source};
+
+/// How often str0m sums up its statistics: they drive the loss-based choice of layers.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Packets kept per video slot to answer NACKs, and for how long.
+const RESEND_VIDEO: (usize, Duration) = (512, Duration::from_secs(2));
+/// Above this share of retransmitted bytes str0m stops resending.
+const RESEND_SHARE: f32 = 0.5;
+/// A slot's first outgoing sequence number. Below 65536: receivers start their rollover counter at zero.
+pub(crate) const FIRST_SEQ: u64 = 1_000;
+
+/// What all peers of a process have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    cert: DtlsCert,
+}
+
+impl Identity {
+    /// Makes a new DTLS certificate. Clients pin it by the fingerprint in the answer.
+    pub(crate) fn new() -> Self {
+        let cert = str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate()
+            .expect("making a self-signed certificate needs nothing from outside");
+        Self { cert }
+    }
+}
+
+/// A datagram to send.
+#[derive(Debug)]
+pub struct Transmit {
+    /// The candidate it goes out from.
+    pub from: SocketAddr,
+    /// Where to.
+    pub to: SocketAddr,
+    /// UDP payload.
+    pub contents: DatagramSend,
+}
+
+/// A packet that a client sent, authenticated and decrypted.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub line: usize,
+    pub rid: Option<Rid>,
+    pub ssrc: u32,
+    pub codec: Codec,
+    pub seq: u64,
+    pub time: u64,
+    pub marker: bool,
+    pub payload: Arc<[u8]>,
+    /// RFC 6464: 0 is loudest, 127 silence.
+    pub level: Option<u8>,
+    pub voice: Option<bool>,
+    pub rotation: Option<str0m::rtp::VideoOrientation>,
+    /// From the sender's last report: this RTP time was at that wall-clock time.
+    pub report: Option<(u64, SystemTime)>,
+}
+
+/// What came out of a change.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Transmit(Transmit),
+    Connected,
+    /// The client closed DTLS, or the connection failed for good.
+    Closed,
+    Media(Incoming),
+    /// A receiver cannot decode what is on this m-line.
+    KeyframeWanted {
+        line: usize,
+    },
+    Egress {
+        line: usize,
+        loss: Option<f32>,
+        rtt: Option<Duration>,
+        jitter: u32,
+        nacks: u64,
+        packets: u64,
+        bytes: u64,
+    },
+    Ingress {
+        rtt: Option<Duration>,
+    },
+    Transport {
+        rtt: Option<Duration>,
+    },
+}
+
+/// A packet to write on a slot.
+#[derive(Debug)]
+pub(crate) struct Outgoing<'a> {
+    pub packet: &'a Incoming,
+    pub seq: u64,
+    pub time: u32,
+    pub patch: Option<Vp8Patch>,
+}
+
+struct Known {
+    ssrc: u32,
+    line: usize,
+    rid: Option<Rid>,
+}
+
+pub(crate) struct Line {
+    pub mid: String,
+    pub audio: bool,
+    pub use_: LineUse,
+    id: Mid,
+    /// Slots: the stream to write on, and the payload type of each codec.
+    ssrc: Option<Ssrc>,
+    opus: Option<Pt>,
+    vp8: Option<Pt>,
+}
+
+pub(crate) struct Peer {
+    rtc: Rtc,
+    guard: Guard,
+    fingerprint: String,
+    pub lines: Vec<Line>,
+    known: Vec<Known>,
+    codecs: [Option<Codec>; 128],
+    timeout: Instant,
+    pub ufrag: String,
+    alive: bool,
+}
+
+impl Peer {
+    /// Answers a first offer.
+    pub(crate) fn new(
+        identity: &Identity,
+        candidates: &[SocketAddr],
+        sdp: &str,
+        now: Instant,
+        said: &mut Vec<Said>,
+    ) -> Result<(Peer, String), OfferError> {
+        let plan = outline(sdp)?;
+        let mut rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .set_ice_lite(true)
+            .set_dtls_cert(identity.cert.clone())
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .set_stats_interval(Some(STATS_EVERY))
+            .set_send_buffer_audio(0)
+            .build(now);
+        for address in candidates {
+            let candidate = Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;
+            rtc.add_local_candidate(candidate);
+        }
+        let mut peer = Peer {
+            rtc,
+            guard: Guard::default(),
+            fingerprint: String::new(),
+            lines: Vec::new(),
+            known: Vec::new(),
+            codecs: [None; 128],
+            timeout: now,
+            ufrag: String::new(),
+            alive: true,
+        };
+        let answer = peer.negotiate(sdp, plan, now, said)?;
+        Ok((peer, answer))
+    }
+
+    /// Whether an offer comes from the same peer connection (a re-offer) rather than from a reloaded page.
+    pub(crate) fn is_from(&self, sdp: &str) -> Result<bool, OfferError> {
+        Ok(self.alive && self.rtc.is_alive() && outline(sdp)?.fingerprint == self.fingerprint)
+    }
+
+    /// Answers a further offer of the same connection: more slots, changed directions, an ICE restart.
+    pub(crate) fn renegotiate(&mut self, sdp: &str, now: Instant, said: &mut Vec<Said>) -> Result<String, OfferError> {
+        let plan = outline(sdp)?;
+        self.negotiate(sdp, plan, now, said)
+    }
+
+    fn negotiate(
+        &mut self,
+        sdp: &str,
+        plan: Outline,
+        now: Instant,
+        said: &mut Vec<Said>,
+    ) -> Result<String, OfferError> {
+        let offer = SdpOffer::from_sdp_string(sdp).map_err(|_error| OfferError::Malformed)?;
+        let mut answer = None;
+        self.act(now, said, |rtc| {
+            answer = Some(rtc.sdp_api().accept_offer(offer)?.to_sdp_string());
+            Ok(())
+        });
+        let answer = answer.ok_or(OfferError::Malformed)?;
+        self.fingerprint = plan.fingerprint;
+        self.ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
+        self.codecs = [None; 128];
+        for params in self.rtc.codec_config().params() {
+            self.codecs[usize::from(*params.pt() & 0x7f)] = codec(params.spec().codec);
+        }
+        let before = std::mem::take(&mut self.lines);
+        for line in plan.lines {
+            let id = Mid::from(line.mid.as_str());
+            let pt = |wanted: RtcCodec| {
+                let media = self.rtc.media(id)?;
+                let mut all = self.rtc.codec_config().params().iter();
+                all.find(|p| p.spec().codec == wanted && media.remote_pts().contains(&p.pt())).map(|p| p.pt())
+            };
+            let (opus, vp8) = (pt(RtcCodec::Opus), pt(RtcCodec::Vp8));
+            if let Some(media) = self.rtc.media(id) {
+                self.guard.learn(
+                    media.remote_extmap().id_of(Extension::RtpMid),
+                    media.remote_extmap().id_of(Extension::RtpStreamId),
+                    media.remote_extmap().id_of(Extension::RepairedRtpStreamId),
+                );
+            }
+            let known = before.iter().any(|old| old.id == id && old.ssrc.is_some());
+            let mut ssrc = None;
+            if line.use_ == LineUse::Slot
+                && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(id, None)
+            {
+                if !known && !line.audio {
+                    stream.set_rtx_cache(RESEND_VIDEO.0, RESEND_VIDEO.1, Some(RESEND_SHARE));
+                }
+                ssrc = Some(stream.ssrc());
+            }
+            self.lines.push(Line { mid: line.mid, audio: line.audio, use_: line.use_, id, ssrc, opus, vp8 });
+        }
+        self.flush(now, said);
+        Ok(answer)
+    }
+
+    /// When [`Peer::flush`] is due at the latest.
+    pub(crate) fn timeout(&self) -> Instant {
+        self.timeout
+    }
+
+    /// The m-line on which the client sends this source.
+    pub(crate) fn line_of(&self, source: Source) -> Option<usize> {
+        self.lines.iter().position(|line| line.use_ == LineUse::Sends(source))
+    }
+
+    /// Whether this is a STUN message that proves to know this peer's ICE password (or another kind of packet
+    /// from where it is already known).
+    pub(crate) fn accepts(&self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
+    }
+
+    /// Takes a datagram that arrived. False: a guard refused it, nothing happened.
+    pub(crate) fn receive(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+        said: &mut Vec<Said>,
+    ) -> bool {
+        let verdict = self.guard.judge(datagram, now);
+        let tried = match verdict {
+            Verdict::Pass => None,
+            Verdict::Try { ssrc, evicted } => {
+                if let Some(evicted) = evicted {
+                    self.known.retain(|known| known.ssrc != evicted);
+                    self.act(now, said, |rtc| {
+                        rtc.direct_api().remove_stream_rx(Ssrc::from(evicted));
+                        Ok(())
+                    });
+                }
+                Some(ssrc)
+            }
+            Verdict::Refuse => return false,
+        };
+        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else { return false };
+        let before = said.len();
+        self.act(now, said, |rtc| rtc.handle_input(Input::Receive(now, receive)));
+        // str0m says nothing of a packet that fails authentication: media that came out proves the SSRC.
+        if let Some(ssrc) = tried
+            && said[before..].iter().any(|s| matches!(s, Said::Media(_)))
+        {
+            self.guard.proved(ssrc, now);
+        }
+        true
+    }
+
+    /// Queues a packet on a slot; [`Peer::flush`] sends it. False if this slot cannot carry it.
+    pub(crate) fn write(&mut self, line: usize, out: Outgoing<'_>, now: Instant) -> bool {
+        let Some(Line { ssrc: Some(ssrc), opus, vp8, .. }) = self.lines.get(line) else { return false };
+        let (ssrc, pt) = match out.packet.codec {
+            Codec::Opus => (*ssrc, *opus),
+            Codec::Vp8 => (*ssrc, *vp8),
+            Codec::H264 => return false,
+        };
+        let Some(pt) = pt else { return false };
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx(&ssrc) else { return false };
+        let packet = out.packet;
+        let extensions = ExtensionValues {
+            audio_level: packet.level.map(|level| -i8::try_from(level.min(127)).unwrap_or(i8::MAX)),
+            voice_activity: packet.voice,
+            video_orientation: packet.rotation,
+            ..ExtensionValues::default()
+        };
+        let mut write = RtpWrite::new(pt, out.seq.into(), out.time, now, packet.payload.clone())
+            .marker(packet.marker)
+            .ext_vals(extensions)
+            .nackable(packet.codec != Codec::Opus);
+        if let Some(patch) = out.patch {
+            write = write.vp8_patch(patch);
+        }
+        stream.write_rtp(write);
+        true
+    }
+
+    /// Forgets what was sent on a slot, so that no NACK brings it back.
+    pub(crate) fn forget(&mut self, line: usize, now: Instant, said: &mut Vec<Said>) {
+        let Some(Line { ssrc: Some(ssrc), audio: false, .. }) = self.lines.get(line) else { return };
+        let ssrc = *ssrc;
+        self.act(now, said, |rtc| {
+            if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
+                stream.set_rtx_cache(RESEND_VIDEO.0, RESEND_VIDEO.1, Some(RESEND_SHARE));
+            }
+            Ok(())
+        });
+    }
+
+    /// Asks the client for a keyframe of a layer that it sends. False if nothing of that layer ever came.
+    pub(crate) fn request_keyframe(&mut self, line: usize, rid: Option<Rid>) -> bool {
+        let Some(line) = self.lines.get(line) else { return false };
+        let id = line.id;
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_rx_by_mid(id, rid) else { return false };
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+        true
+    }
+
+    /// Lets time pass and sends what is queued.
+    pub(crate) fn flush(&mut self, now: Instant, said: &mut Vec<Said>) {
+        self.act(now, said, |rtc| rtc.handle_input(Input::Timeout(now)));
+    }
+
+    /// Says goodbye (RTCP BYE, DTLS close_notify).
+    pub(crate) fn close(&mut self, now: Instant, said: &mut Vec<Said>) {
+        self.act(now, said, |rtc| rtc.close());
+        self.flush(now, said);
+    }
+
+    /// The one door: changes, then drains until only a timeout is left.
+    fn act(&mut self, now: Instant, said: &mut Vec<Said>, change: impl FnOnce(&mut Rtc) -> Result<(), RtcError>) {
+        if let Err(error) = change(&mut self.rtc) {
+            self.failed(&error);
+        }
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.timeout = at;
+                    break;
+                }
+                Ok(Output::Transmit(t)) => said.push(Said::Transmit(Transmit {
+                    from: t.source,
+                    to: t.destination,
+                    contents: t.contents,
+                })),
+                Ok(Output::Event(event)) => self.heard(event, said),
+                Err(error) => {
+                    self.failed(&error);
+                    self.timeout = now + Duration::from_secs(3_600);
+                    break;
+                }
+            }
+        }
+        if self.alive && !self.rtc.is_alive() {
+            self.alive = false;
+            said.push(Said::Closed);
+        }
+    }
+
+    fn failed(&self, error: &RtcError) {
+        // The error's text may quote SDP; its kind is enough to find the place.
+        tracing::debug!(kind = kind(error), "peer connection refused input");
+    }
+
+    fn heard(&mut self, event: Event, said: &mut Vec<Said>) {
+        match event {
+            Event::Connected => said.push(Said::Connected),
+            Event::Closed => said.push(Said::Closed),
+            Event::RtpPacket(packet) => {
+                if let Some(incoming) = self.incoming(packet) {
+                    said.push(Said::Media(incoming));
+                }
+            }
+            Event::KeyframeRequest(request) => {
+                if let Some(line) = self.line(request.mid) {
+                    said.push(Said::KeyframeWanted { line });
+                }
+            }
+            Event::MediaEgressStats(MediaEgressStats { mid, loss, rtt, nacks, packets, bytes, remote, .. }) => {
+                if let Some(line) = self.line(mid) {
+                    let jitter = remote.map_or(0, |r| r.jitter);
+                    said.push(Said::Egress { line, loss, rtt, jitter, nacks, packets, bytes });
+                }
+            }
+            Event::MediaIngressStats(MediaIngressStats { rtt, .. }) => said.push(Said::Ingress { rtt }),
+            Event::PeerStats(stats) => said.push(Said::Transport { rtt: stats.rtt }),
+            _ => {}
+        }
+    }
+
+    fn line(&self, mid: Mid) -> Option<usize> {
+        self.lines.iter().position(|line| line.id == mid)
+    }
+
+    fn incoming(&mut self, packet: RtpPacket) -> Option<Incoming> {
+        let ssrc = *packet.header.ssrc;
+        let (line, rid) = match self.known.iter().find(|known| known.ssrc == ssrc) {
+            Some(known) => (known.line, known.rid),
+            None => {
+                let mut api = self.rtc.direct_api();
+                let stream = api.stream_rx(&packet.header.ssrc)?;
+                let (mid, rid) = (stream.mid(), stream.rid());
+                let line = self.line(mid)?;
+                self.known.push(Known { ssrc, line, rid });
+                (line, rid)
+            }
+        };
+        let header = packet.header;
+        Some(Incoming {
+            line,
+            rid,
+            ssrc,
+            codec: self.codecs[usize::from(*header.payload_type & 0x7f)]?,
+            seq: *packet.seq_no,
+            time: packet.time.numer(),
+            marker: header.marker,
+            payload: packet.payload,
+            level: header.ext_vals.audio_level.map(|level| level.unsigned_abs()),
+            voice: header.ext_vals.voice_activity,
+            rotation: header.ext_vals.video_orientation,
+            report: packet.last_sender_info.map(|info| (info.rtp_time.numer(), info.ntp_time)),
+        })
+    }
+}
+
+fn codec(codec: RtcCodec) -> Option<Codec> {
+    match codec {
+        RtcCodec::Opus => Some(Codec::Opus),
+        RtcCodec::Vp8 => Some(Codec::Vp8),
+        _ => None,
+    }
+}
+
+fn kind(error: &RtcError) -> &'static str {
+    match error {
+        RtcError::RemoteSdp(_) => "sdp",
+        RtcError::Rtp(_) => "rtp",
+        RtcError::Io(_) => "io",
+        RtcError::Net(_) => "net",
+        RtcError::Dtls(_) => "dtls",
+        _ => "other",
+    }
+}

@@ -1,0 +1,152 @@
+//! What one client publishes from one source: its simulcast layers.
+
+use std::time::{Duration, Instant};
+
+use str0m::media::Rid;
+
+use crate::allocator::{LayerView, WIDEST, choose};
+use crate::keyframes::KeyframeRequests;
+use crate::peer::Incoming;
+use crate::tap::Source;
+
+/// A layer without a packet for this long has stopped. Longer than the pause between two frames of a screen that
+/// shows little movement, shorter than what a viewer forgives.
+const STOPPED_AFTER: Duration = Duration::from_millis(1_000);
+/// How often liveness and bit rates are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub rid: Option<Rid>,
+    pub ssrc: u32,
+    pub requests: KeyframeRequests,
+    rank: u8,
+    width: Option<u32>,
+    heard: Instant,
+    live: bool,
+    bytes: u64,
+    bps: f64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub line: usize,
+    pub source: Source,
+    /// Lowest first.
+    pub layers: Vec<Layer>,
+    /// The widest live one.
+    pub best: Option<usize>,
+    looked: Instant,
+}
+
+/// What a packet changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noted {
+    /// Which layer it is of.
+    pub layer: usize,
+    /// Layers came, stopped or changed their size: receivers' layers have to be chosen again.
+    pub changed: bool,
+}
+
+impl Layer {
+    /// What it costs of late, bits per second.
+    pub(crate) fn bps(&self) -> f64 {
+        self.bps
+    }
+}
+
+impl Track {
+    pub(crate) fn new(line: usize, source: Source, now: Instant) -> Self {
+        Self { line, source, layers: Vec::new(), best: None, looked: now }
+    }
+
+    /// Notes a packet; `width` is that of the keyframe it starts, if it does.
+    pub(crate) fn note(&mut self, packet: &Incoming, keyframe: bool, width: Option<u32>, now: Instant) -> Noted {
+        let mut changed = false;
+        let at = match self.layers.iter().position(|layer| layer.ssrc == packet.ssrc) {
+            Some(at) => at,
+            None => {
+                changed = true;
+                self.adopt(packet, now)
+            }
+        };
+        let layer = &mut self.layers[at];
+        layer.heard = now;
+        layer.bytes += packet.payload.len() as u64;
+        changed |= !std::mem::replace(&mut layer.live, true);
+        if keyframe {
+            layer.requests.arrived();
+            changed |= width.is_some() && layer.width != width;
+            layer.width = width.or(layer.width);
+        }
+        let passed = now.saturating_duration_since(self.looked);
+        if passed >= LOOK_EVERY {
+            self.looked = now;
+            for layer in &mut self.layers {
+                let bps = std::mem::take(&mut layer.bytes) as f64 * 8.0 / passed.as_secs_f64();
+                layer.bps += (bps - layer.bps) * 0.3;
+                let stopped = layer.live && now.saturating_duration_since(layer.heard) > STOPPED_AFTER;
+                layer.live &= !stopped;
+                changed |= stopped;
+            }
+        }
+        if changed {
+            self.best = choose(&self.views(), WIDEST, None);
+        }
+        Noted { layer: at, changed }
+    }
+
+    /// A new SSRC: a layer of its own, or the successor of the layer with the same RID.
+    fn adopt(&mut self, packet: &Incoming, now: Instant) -> usize {
+        if let Some(at) = self.layers.iter().position(|layer| layer.rid == packet.rid) {
+            self.layers[at].ssrc = packet.ssrc;
+            return at;
+        }
+        let rank = match packet.rid.as_deref() {
+            Some("q") => 0,
+            Some("h") => 1,
+            Some("f") => 2,
+            _ => 3,
+        };
+        let layer = Layer {
+            rid: packet.rid,
+            ssrc: packet.ssrc,
+            requests: KeyframeRequests::default(),
+            rank,
+            width: None,
+            heard: now,
+            live: false,
+            bytes: 0,
+            bps: 0.0,
+        };
+        let at = self.layers.partition_point(|other| other.rank <= rank);
+        self.layers.insert(at, layer);
+        at
+    }
+
+    /// Whether anything arrived lately.
+    pub(crate) fn live(&self, now: Instant, within: Duration) -> bool {
+        self.layers.iter().any(|layer| now.saturating_duration_since(layer.heard) <= within)
+    }
+
+    /// The layers as the allocator needs them.
+    pub(crate) fn views(&self) -> Vec<LayerView> {
+        let widest = self.layers.iter().filter_map(|layer| layer.width).max();
+        self.layers
+            .iter()
+            .map(|layer| {
+                // Before its first keyframe a layer's width is guessed from the contract's scales 4, 2, 1.
+                let guess = widest.unwrap_or(1_280) >> (2 - layer.rank.min(2));
+                LayerView { live: layer.live, width: layer.width.unwrap_or(guess), bps: layer.bps }
+            })
+            .collect()
+    }
+}
+
+/// Width of a VP8 keyframe (RFC 6386, 9.1), given its RTP payload.
+pub(crate) fn vp8_width(payload: &[u8]) -> Option<u32> {
+    // The start code 9d 01 2a stands 3 bytes into the frame, the descriptor before it has 1 to 6 bytes.
+    let at = payload.get(..16.min(payload.len()))?.windows(3).position(|bytes| bytes == [0x9d, 0x01, 0x2a])?;
+    let width = payload.get(at + 3..at + 5)?;
+    Some(u32::from(u16::from_le_bytes([width[0], width[1]]) & 0x3fff))
+}

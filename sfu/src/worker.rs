@@ -1,0 +1,547 @@
+//! One thread that owns whole rooms, one socket and one timer heap.
+//!
+//! A round: due timers, waiting commands, a few batches of datagrams, then every touched room is flushed once and all
+//! that came out is sent at once. It waits only when the socket has nothing more.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
+use sfu_core::event::Demand;
+use sfu_core::offer::OfferError;
+use sfu_core::room::{Limits, Outbox, Room, Settings};
+use sfu_core::stun;
+use sfu_core::tap::{PeerKey, RoomKey};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::handle::{Config, Counters, Event, StartError};
+use crate::sys::{self, Sending, Waker};
+use crate::tap_sink::TapSink;
+
+/// Batches of datagrams taken before rooms are flushed: enough to fill send batches under load, few enough that the
+/// first packet does not wait long for the last.
+const BATCHES: usize = 4;
+/// Socket buffers, bytes: about a quarter of a second of a busy worker.
+const SOCKET_BUFFER: usize = 4 << 20;
+/// Longest wait without an event.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often the thread's processor time is read (a system call).
+const CPU_EVERY: Duration = Duration::from_millis(100);
+/// Addresses that one peer may be known at: networks it changed between, at once.
+const ADDRESSES_PER_PEER: usize = 16;
+/// Events that may wait here when the server does not take them.
+const EVENTS_HELD: usize = 65_536;
+
+/// What other threads ask of a worker.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Offer { room: RoomKey, peer: PeerKey, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
+    Admit { room: RoomKey, peer: PeerKey },
+    Hold { room: RoomKey, peer: PeerKey },
+    Close { room: RoomKey, peer: PeerKey },
+    CloseRoom { room: RoomKey },
+    View { room: RoomKey, peer: PeerKey, demands: Vec<Demand> },
+    Tap { room: RoomKey, peers: Vec<PeerKey>, sink: TapSink },
+    Untap { room: RoomKey },
+    Stop,
+}
+
+/// A worker's totals, written by it alone.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    packets_in: AtomicU64,
+    packets_out: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    forwarded: AtomicU64,
+    dropped_not_admitted: AtomicU64,
+    dropped_foreign: AtomicU64,
+    dropped_send: AtomicU64,
+    dropped_tap: AtomicU64,
+    nacks: AtomicU64,
+    plis: AtomicU64,
+    rooms: AtomicU64,
+    peers: AtomicU64,
+    cpu_us: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn peers(&self) -> u64 {
+        self.peers.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_to(&self, sum: &mut Counters) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        sum.packets_in += get(&self.packets_in);
+        sum.packets_out += get(&self.packets_out);
+        sum.bytes_in += get(&self.bytes_in);
+        sum.bytes_out += get(&self.bytes_out);
+        sum.forwarded += get(&self.forwarded);
+        sum.dropped_not_admitted += get(&self.dropped_not_admitted);
+        sum.dropped_foreign += get(&self.dropped_foreign);
+        sum.dropped_send += get(&self.dropped_send);
+        sum.dropped_tap += get(&self.dropped_tap);
+        sum.nacks += get(&self.nacks);
+        sum.plis += get(&self.plis);
+        sum.rooms += get(&self.rooms);
+        sum.peers += get(&self.peers);
+        sum.cpu_us += get(&self.cpu_us);
+    }
+}
+
+/// Adds without a locked instruction: the worker is the only writer.
+fn add(counter: &AtomicU64, n: u64) {
+    if n > 0 {
+        counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+}
+
+struct Place {
+    key: RoomKey,
+    room: Room,
+    sink: Option<TapSink>,
+    /// The heap has an entry for this time.
+    scheduled: Option<Instant>,
+    touched: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Route {
+    place: usize,
+    peer: PeerKey,
+}
+
+#[derive(Default)]
+struct Whereabouts {
+    ufrag: String,
+    addresses: Vec<SocketAddr>,
+}
+
+pub(crate) struct Worker {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    sending: Sending,
+    address: SocketAddr,
+    candidates: Vec<SocketAddr>,
+    settings: Settings,
+    limits: Limits,
+    queue: Receiver<Command>,
+    waker: Waker,
+    events: mpsc::Sender<Event>,
+    tally: Arc<Tally>,
+    places: Vec<Option<Place>>,
+    free: Vec<usize>,
+    by_key: HashMap<RoomKey, usize>,
+    by_address: HashMap<SocketAddr, Route>,
+    by_ufrag: HashMap<String, Route>,
+    whereabouts: HashMap<(usize, PeerKey), Whereabouts>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    touched: Vec<usize>,
+    out: Outbox,
+    /// Events that the server has not taken yet.
+    held: VecDeque<Event>,
+}
+
+impl Worker {
+    pub(crate) fn bind(
+        address: SocketAddr,
+        config: &Config,
+        queue: Receiver<Command>,
+        waker: Waker,
+        events: mpsc::Sender<Event>,
+        tally: Arc<Tally>,
+    ) -> Result<Self, StartError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken { port: address.port() },
+            _ => StartError::Socket { address, source },
+        };
+        let socket = open(address).map_err(failed)?;
+        let bound = socket.local_addr().map_err(failed)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
+        let unspecified = bound.ip().is_unspecified();
+        let local = if unspecified { sys::local_addresses() } else { vec![bound.ip()] };
+        let told = if config.public.is_empty() { &local } else { &config.public };
+        let candidates: Vec<SocketAddr> = (told.iter().copied())
+            .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
+            .map(|ip| SocketAddr::new(ip, bound.port()))
+            .collect();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let unix_us = i64::try_from(since).unwrap_or(i64::MAX);
+        let settings = Settings::new(candidates.clone(), config.limits, Instant::now(), unix_us);
+        let sending = Sending {
+            fd: socket.as_raw_fd(),
+            v6: bound.is_ipv6(),
+            // Behind address translation the candidates are not ours to send from.
+            pin_source: unspecified && config.public.is_empty(),
+            segments: state.max_gso_segments() > 1,
+        };
+        Ok(Self {
+            socket,
+            state,
+            sending,
+            address: bound,
+            candidates,
+            settings,
+            limits: config.limits,
+            queue,
+            waker,
+            events,
+            tally,
+            places: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            by_address: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            whereabouts: HashMap::new(),
+            timers: BinaryHeap::new(),
+            touched: Vec::new(),
+            out: Outbox::default(),
+            held: VecDeque::new(),
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn run(mut self) {
+        let buffer = 1_500.max(2_048) * self.state.gro_segments().max(1);
+        let mut storage = vec![0u8; buffer * BATCH_SIZE];
+        let mut metas = vec![RecvMeta::default(); BATCH_SIZE];
+        let mut cpu_read = Instant::now();
+        loop {
+            let now = Instant::now();
+            self.fire_timers(now);
+            if !self.run_commands(now) {
+                break;
+            }
+            let mut more = true;
+            for _ in 0..BATCHES {
+                more = self.receive(&mut storage, buffer, &mut metas);
+                if !more {
+                    break;
+                }
+            }
+            self.finish_round(Instant::now());
+            if now.saturating_duration_since(cpu_read) >= CPU_EVERY {
+                cpu_read = now;
+                self.tally.cpu_us.store(sys::thread_cpu_us(), Ordering::Relaxed);
+            }
+            if !more {
+                let due = self.timers.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+                let held = if self.held.is_empty() { IDLE } else { Duration::from_millis(10) };
+                let wait = due.unwrap_or(IDLE).min(held);
+                if !wait.is_zero() {
+                    sys::wait(self.socket.as_raw_fd(), &self.waker, wait);
+                }
+            }
+        }
+        let now = Instant::now();
+        for at in 0..self.places.len() {
+            if let Some(place) = &mut self.places[at] {
+                place.room.close_all(now, &mut self.out);
+            }
+        }
+        self.finish_round(now);
+    }
+
+    /// Reads one batch. False: the socket has nothing more.
+    fn receive(&mut self, storage: &mut [u8], buffer: usize, metas: &mut [RecvMeta]) -> bool {
+        let mut slices: Vec<IoSliceMut<'_>> = storage.chunks_exact_mut(buffer).map(IoSliceMut::new).collect();
+        let count = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, metas) {
+            Ok(count) => count,
+            // Anything but "nothing there" is an ICMP error of an earlier send, and says nothing of the socket.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        };
+        let now = Instant::now();
+        let mut packets = 0;
+        let mut bytes = 0;
+        for (slice, meta) in slices.iter().zip(&metas[..count]) {
+            let from = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let to = self.arrived_at(meta.dst_ip);
+            for datagram in slice[..meta.len].chunks(meta.stride.max(1)) {
+                packets += 1;
+                bytes += datagram.len() as u64;
+                self.dispatch(from, to, datagram, now);
+            }
+        }
+        add(&self.tally.packets_in, packets);
+        add(&self.tally.bytes_in, bytes);
+        count > 0
+    }
+
+    /// The candidate that a datagram was sent to. Behind address translation it is not the address it arrived at.
+    fn arrived_at(&self, ip: Option<IpAddr>) -> SocketAddr {
+        let ip = ip.map(|ip| ip.to_canonical());
+        let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == ip);
+        known.or(self.candidates.first()).copied().unwrap_or(self.address)
+    }
+
+    /// Gives a datagram to the peer at its source; an unknown source has to prove by STUN whose it is.
+    fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) {
+        let known = self.by_address.get(&from).copied();
+        let route = if stun::is_stun(datagram) {
+            let named = stun::named_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
+            match (named, known) {
+                (Some(named), Some(known)) if named == known => Some(known),
+                (Some(named), _) => self.learn(named, from, to, datagram, now).then_some(named),
+                // Responses and indications carry no name.
+                (None, known) => known.filter(|_| stun::named_ufrag(datagram).is_none()),
+            }
+        } else {
+            known
+        };
+        let Some(route) = route else {
+            add(&self.tally.dropped_foreign, 1);
+            return;
+        };
+        self.with(route.place, |room, out| room.receive(route.peer, from, to, datagram, now, out));
+    }
+
+    /// Learns that a peer is at a new address, if the message proves it.
+    fn learn(&mut self, route: Route, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        let Some(Some(place)) = self.places.get(route.place) else { return false };
+        if !place.room.accepts(route.peer, from, to, datagram, now) {
+            return false;
+        }
+        let about = self.whereabouts.entry((route.place, route.peer)).or_default();
+        if about.addresses.len() >= ADDRESSES_PER_PEER {
+            let oldest = about.addresses.remove(0);
+            self.by_address.remove(&oldest);
+        }
+        about.addresses.push(from);
+        if let Some(other) = self.by_address.insert(from, route)
+            && let Some(about) = self.whereabouts.get_mut(&(other.place, other.peer))
+            && other != route
+        {
+            about.addresses.retain(|address| *address != from);
+        }
+        true
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        while let Some(Reverse((at, n))) = self.timers.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.pop();
+            if let Some(Some(place)) = self.places.get_mut(n)
+                && place.scheduled == Some(at)
+            {
+                place.scheduled = None;
+                self.with(n, |room, out| room.timeout(now, out));
+            }
+        }
+    }
+
+    /// Flushes what was touched, sends, and hands on.
+    fn finish_round(&mut self, now: Instant) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for n in touched.drain(..) {
+            let Some(Some(place)) = self.places.get_mut(n) else { continue };
+            place.touched = false;
+            place.room.flush(now, &mut self.out);
+            hand_on(place, &mut self.out, &mut self.held, &self.tally);
+            if let Some(next) = place.room.next_timeout()
+                && place.scheduled.is_none_or(|scheduled| next < scheduled)
+            {
+                place.scheduled = Some(next);
+                self.timers.push(Reverse((next, n)));
+            }
+        }
+        self.touched = touched;
+        let tally = std::mem::take(&mut self.out.tally);
+        add(&self.tally.forwarded, tally.forwarded);
+        add(&self.tally.dropped_not_admitted, tally.dropped_not_admitted);
+        add(&self.tally.dropped_foreign, tally.dropped_guard);
+        add(&self.tally.nacks, tally.nacks);
+        add(&self.tally.plis, tally.plis);
+        if !self.out.transmits.is_empty() {
+            let sent = sys::send_all(&mut self.sending, &self.out.transmits);
+            self.out.transmits.clear();
+            add(&self.tally.packets_out, sent.packets);
+            add(&self.tally.bytes_out, sent.bytes);
+            add(&self.tally.dropped_send, sent.dropped);
+        }
+        while let Some(event) = self.held.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+                self.held.push_front(event);
+                break;
+            }
+        }
+        if self.held.len() > EVENTS_HELD {
+            tracing::error!(dropped = self.held.len(), "nobody takes the media server's events");
+            self.held.clear();
+        }
+    }
+
+    /// False: stop.
+    fn run_commands(&mut self, now: Instant) -> bool {
+        loop {
+            match self.queue.try_recv() {
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.command(command, now),
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Offer { room, peer, sdp, reply } => {
+                let answer = self.offer(room, peer, &sdp, now);
+                // The asker may have gone; the peer is closed by whoever watches it.
+                let _gone: Result<(), _> = reply.send(answer);
+            }
+            Command::Admit { room, peer } => match self.open_place(room) {
+                Ok(n) => self.with(n, |room, out| room.admit(peer, now, out)),
+                Err(error) => tracing::error!(%error, "could not admit"),
+            },
+            Command::Hold { room, peer } => self.at(room, |room, out| room.hold(peer, now, out)),
+            Command::Close { room, peer } => {
+                self.at(room, |room, out| room.close(peer, now, out));
+                if let Some(n) = self.by_key.get(&room).copied() {
+                    self.forget(n, peer);
+                }
+            }
+            Command::CloseRoom { room } => {
+                self.at(room, |room, out| room.close_all(now, out));
+                self.finish_round(now);
+                if let Some(n) = self.by_key.remove(&room) {
+                    let gone: Vec<PeerKey> =
+                        self.whereabouts.keys().filter(|(place, _)| *place == n).map(|(_, peer)| *peer).collect();
+                    for peer in gone {
+                        self.forget(n, peer);
+                    }
+                    self.places[n] = None;
+                    self.free.push(n);
+                }
+            }
+            Command::View { room, peer, demands } => self.at(room, |room, out| room.view(peer, &demands, now, out)),
+            Command::Tap { room, peers, sink } => match self.open_place(room) {
+                Ok(n) => {
+                    if let Some(place) = &mut self.places[n] {
+                        place.sink = Some(sink);
+                    }
+                    self.with(n, |room, out| room.tap(peers, now, out));
+                }
+                Err(error) => tracing::error!(%error, "could not tap"),
+            },
+            Command::Untap { room } => {
+                self.at(room, |room, _| room.untap());
+                if let Some(Some(place)) = self.by_key.get(&room).and_then(|n| self.places.get_mut(*n)) {
+                    place.sink = None;
+                }
+            }
+            Command::Stop => {}
+        }
+        self.tally.rooms.store(self.by_key.len() as u64, Ordering::Relaxed);
+        let peers: usize = self.places.iter().flatten().map(|place| place.room.peers()).sum();
+        self.tally.peers.store(peers as u64, Ordering::Relaxed);
+    }
+
+    fn offer(&mut self, key: RoomKey, peer: PeerKey, sdp: &str, now: Instant) -> Result<String, OfferError> {
+        let n = self.open_place(key)?;
+        let mut answered = Err(OfferError::RoomFull);
+        let mut ufrag = String::new();
+        self.with(n, |room, out| {
+            answered = room.offer(peer, sdp, now, out);
+            ufrag = room.ufrag(peer).unwrap_or_default().to_owned();
+        });
+        let answered = answered?;
+        if answered.fresh {
+            self.forget(n, peer);
+        }
+        let about = self.whereabouts.entry((n, peer)).or_default();
+        self.by_ufrag.remove(&std::mem::replace(&mut about.ufrag, ufrag.clone()));
+        self.by_ufrag.insert(ufrag, Route { place: n, peer });
+        Ok(answered.sdp)
+    }
+
+    /// The place of a room, made if it is new.
+    fn open_place(&mut self, key: RoomKey) -> Result<usize, OfferError> {
+        if let Some(n) = self.by_key.get(&key) {
+            return Ok(*n);
+        }
+        if self.by_key.len() >= self.limits.rooms_per_worker {
+            return Err(OfferError::RoomFull);
+        }
+        let room = Room::new(self.settings.clone());
+        let place = Some(Place { key, room, sink: None, scheduled: None, touched: false });
+        let n = match self.free.pop() {
+            Some(n) => {
+                self.places[n] = place;
+                n
+            }
+            None => {
+                self.places.push(place);
+                self.places.len() - 1
+            }
+        };
+        self.by_key.insert(key, n);
+        Ok(n)
+    }
+
+    fn at(&mut self, key: RoomKey, act: impl FnOnce(&mut Room, &mut Outbox)) {
+        if let Some(n) = self.by_key.get(&key).copied() {
+            self.with(n, act);
+        }
+    }
+
+    fn with(&mut self, n: usize, act: impl FnOnce(&mut Room, &mut Outbox)) {
+        if let Some(Some(place)) = self.places.get_mut(n) {
+            act(&mut place.room, &mut self.out);
+            hand_on(place, &mut self.out, &mut self.held, &self.tally);
+            touch(place, n, &mut self.touched);
+        }
+    }
+
+    /// Forgets where a peer was.
+    fn forget(&mut self, n: usize, peer: PeerKey) {
+        if let Some(about) = self.whereabouts.remove(&(n, peer)) {
+            self.by_ufrag.remove(&about.ufrag);
+            for address in about.addresses {
+                if self.by_address.get(&address) == Some(&Route { place: n, peer }) {
+                    self.by_address.remove(&address);
+                }
+            }
+        }
+    }
+}
+
+/// Hands on events and tapped packets at once: they must not be taken for those of the next room.
+fn hand_on(place: &mut Place, out: &mut Outbox, held: &mut VecDeque<Event>, tally: &Tally) {
+    let room = place.key;
+    held.extend(out.events.drain(..).map(|(peer, kind)| Event { room, peer, kind }));
+    let mut refused = 0;
+    for packet in out.taps.drain(..) {
+        refused += u64::from(!place.sink.as_mut().is_some_and(|sink| sink.offer(packet)));
+    }
+    add(&tally.dropped_tap, refused);
+}
+
+fn touch(place: &mut Place, n: usize, touched: &mut Vec<usize>) {
+    if !std::mem::replace(&mut place.touched, true) {
+        touched.push(n);
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // The system may give less; that is no reason not to start.
+    let _less: [io::Result<()>; 2] =
+        [socket.set_recv_buffer_size(SOCKET_BUFFER), socket.set_send_buffer_size(SOCKET_BUFFER)];
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
