@@ -12,35 +12,112 @@ use crate::{ParticipantId, Person, RecordingId, Role};
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
     /// Took a seat: the first time, or again after [`Fact::Left`].
-    Joined { participant: ParticipantId, person: Person, role: Role },
+    Joined {
+        /// Whose seat.
+        participant: ParticipantId,
+        /// Who sits there.
+        person: Person,
+        /// Role in this visit.
+        role: Role,
+    },
     /// Entered the waiting room.
-    Waiting { participant: ParticipantId },
+    Waiting {
+        /// Whose seat.
+        participant: ParticipantId,
+    },
     /// Was let in by `by`.
-    Admitted { participant: ParticipantId, by: ParticipantId },
+    Admitted {
+        /// Whose seat.
+        participant: ParticipantId,
+        /// Whose deed.
+        by: ParticipantId,
+    },
     /// Was sent back to the waiting room by `by`.
-    ReturnedToWaiting { participant: ParticipantId, by: ParticipantId },
+    ReturnedToWaiting {
+        /// Whose seat.
+        participant: ParticipantId,
+        /// Whose deed.
+        by: ParticipantId,
+    },
     /// Gave up the seat, or did not come back in time.
-    Left { participant: ParticipantId, why: LeaveReason },
+    Left {
+        /// Whose seat.
+        participant: ParticipantId,
+        /// Why.
+        why: LeaveReason,
+    },
     /// A recording was asked for by `by`; everyone present must answer.
-    RecordingAsked { recording: RecordingId, by: ParticipantId, text_version: String },
+    RecordingAsked {
+        /// Which.
+        recording: RecordingId,
+        /// Whose deed.
+        by: ParticipantId,
+        /// Version of the text to show.
+        text_version: String,
+    },
     /// Allowed the recording, having read `text_version`.
-    RecordingAllowed { recording: RecordingId, participant: ParticipantId, text_version: String },
+    RecordingAllowed {
+        /// Which.
+        recording: RecordingId,
+        /// Whose seat.
+        participant: ParticipantId,
+        /// Version of the text on the screen.
+        text_version: String,
+    },
     /// Said no before it ran.
-    RecordingRefused { recording: RecordingId, participant: ParticipantId, text_version: String },
+    RecordingRefused {
+        /// Which.
+        recording: RecordingId,
+        /// Whose seat.
+        participant: ParticipantId,
+        /// Version of the text on the screen.
+        text_version: String,
+    },
     /// Took the permission back while it ran.
-    RecordingWithdrawn { recording: RecordingId, participant: ParticipantId },
+    RecordingWithdrawn {
+        /// Which.
+        recording: RecordingId,
+        /// Whose seat.
+        participant: ParticipantId,
+    },
     /// Everyone present had allowed it: capture may begin.
-    RecordingStarted { recording: RecordingId },
+    RecordingStarted {
+        /// Which.
+        recording: RecordingId,
+    },
     /// Capture stands still until `by` has answered.
-    RecordingPaused { recording: RecordingId, by: ParticipantId },
+    RecordingPaused {
+        /// Which.
+        recording: RecordingId,
+        /// Who has not answered.
+        by: ParticipantId,
+    },
     /// Capture goes on.
-    RecordingResumed { recording: RecordingId },
+    RecordingResumed {
+        /// Which.
+        recording: RecordingId,
+    },
     /// Capture is over.
-    RecordingStopped { recording: RecordingId, why: StopReason },
+    RecordingStopped {
+        /// Which.
+        recording: RecordingId,
+        /// Why.
+        why: StopReason,
+    },
     /// A chat message. `id` was chosen by its sender, so that a repeated send is stored once.
-    ChatPosted { id: Uuid, participant: ParticipantId, text: String },
+    ChatPosted {
+        /// Chosen by the sender.
+        id: Uuid,
+        /// Whose seat.
+        participant: ParticipantId,
+        /// The words.
+        text: String,
+    },
     /// The visit is over.
-    Ended { by: ParticipantId },
+    Ended {
+        /// Whose deed.
+        by: ParticipantId,
+    },
 }
 
 /// Why a seat became empty.

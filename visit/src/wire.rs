@@ -97,6 +97,30 @@ pub enum ClientMessage {
     },
 }
 
+impl ClientMessage {
+    /// Its `type` on the wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Offer { .. } => "offer",
+            Self::JoinWaitingRoom => "join_waiting_room",
+            Self::Admit { .. } => "admit",
+            Self::ReturnToWaiting { .. } => "return_to_waiting",
+            Self::Leave => "leave",
+            Self::EndVisit => "end_visit",
+            Self::SetMuted { .. } => "set_muted",
+            Self::Chat { .. } => "chat",
+            Self::StartRecording => "start_recording",
+            Self::StopRecording => "stop_recording",
+            Self::AnswerRecording { .. } => "answer_recording",
+            Self::View { .. } => "view",
+            Self::Quality(_) => "quality",
+            Self::Ping { .. } => "ping",
+        }
+    }
+}
+
 /// How large a client shows a video slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -249,7 +273,7 @@ pub struct RoomView {
 pub struct ParticipantView {
     /// The seat.
     pub participant: ParticipantId,
-    /// Shown name.
+    /// Shown name; empty after a restart of the server until the person is back.
     pub name: String,
     /// Role in this visit.
     pub role: Role,
