@@ -58,6 +58,7 @@ lint-rust: web
 lint-web: $(NPM_STAMP)
 	$(STEP) 'web client: types and lint'
 	@cd web-client && npm run --silent check
+	@for file in web-client/e2e/*.mjs web-client/e2e/lib/*.mjs scripts/*.mjs; do node --check $$file; done
 
 test-web: $(NPM_STAMP)
 	$(STEP) 'web client: unit tests'
