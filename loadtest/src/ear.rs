@@ -233,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_request_reaches_the_sender_and_the_packet_goes_on() {
+        let (tell, mut wanted) = mpsc::unbounded_channel();
+        let mut ear = Ear::new(Arc::default(), Arc::default(), tell);
+        let pli = PictureLossIndication { sender_ssrc: 1, media_ssrc: 77 };
+        let message = TaggedPacket {
+            now: Instant::now(),
+            transport: rtc::shared::TransportContext::default(),
+            message: rtc::interceptor::AttributedPacket::new(Packet::Rtcp(vec![Box::new(pli)])),
+        };
+        ear.handle_read(message).expect("read");
+        assert_eq!(wanted.try_recv(), Ok(77));
+        assert!(ear.poll_read().is_some());
+    }
+
+    #[test]
     fn a_picture_counts_once_its_keyframe_is_complete() {
         let (mut tally, wire, start) = (Tally::default(), Wire::default(), Instant::now());
         let at = |ms| start + Duration::from_millis(ms);

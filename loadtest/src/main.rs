@@ -226,7 +226,7 @@ mod tests {
             (["--base", "127.0.0.1:8080"], "use one like"),
             (["--base", "https://clinic.example"], "https is not supported"),
             (["--max-loss", "2"], "from 0 to 1"),
-            (["-n", "0"], "-n"),
+            (["-n", "0"], "0 is not in 1.."),
         ] {
             let (code, text) = parse(&wrong).expect_err(wrong[1]);
             assert_eq!(code, 2);
