@@ -1,5 +1,5 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 const server = process.env.BEDSIDE_SERVER ?? 'http://127.0.0.1:8080';
 // The server refuses foreign origins, so the development proxy presents its own.
@@ -13,5 +13,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
+  test: { include: ['src/**/*.test.ts'] },
   server: { proxy: { '/api': through, '/signal': { ...through, ws: true } } },
 });

@@ -66,12 +66,12 @@ export function DeviceCheck({ call, clinic, provider, onEnter }: { call: Call; c
 function useLate(waiting: boolean, afterMs: number): boolean {
   const [late, setLate] = useState(false);
   useEffect(() => {
-    if (!waiting) {
-      setLate(false);
-      return;
-    }
+    if (!waiting) return;
     const timer = setTimeout(() => setLate(true), afterMs);
-    return () => clearTimeout(timer);
+    return () => {
+      clearTimeout(timer);
+      setLate(false);
+    };
   }, [waiting, afterMs]);
   return late && waiting;
 }

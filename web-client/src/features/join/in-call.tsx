@@ -1,6 +1,6 @@
 // From the device check to the end of the visit: which page, is what the server says about one's own seat.
 
-import { useEffect, useRef } from 'react';
+import { useEffect, useState } from 'react';
 import type { Call } from '../../call/call';
 import { chime } from '../../call/sound';
 import type { JoinState } from '../../lib/api/types';
@@ -21,14 +21,14 @@ export function InCall({ call, who, clinic, straightIn, onEnter, onLeave }: InCa
   const { room } = useWatched(call.state);
   const phase = room?.participants.find((one) => one.participant === room.you)?.phase;
   const inside = phase !== undefined && phase.is !== 'checking_in' && phase.is !== 'waiting' && phase.is !== 'left';
-  const wasInside = useRef(false);
+  const [wasInside, setWasInside] = useState(false);
+  if (inside && !wasInside) setWasInside(true);
   useEffect(() => {
-    if (inside && !wasInside.current) void chime(call.devices.state.get().speakerId);
-    if (inside) wasInside.current = true;
-  }, [inside, call]);
+    if (wasInside) void chime(call.devices.state.get().speakerId);
+  }, [wasInside, call]);
 
   if (inside) return <Visit call={call} who={who} onLeave={onLeave} />;
-  if (phase?.is === 'waiting') return <WaitingRoom call={call} who={who} clinic={clinic} since={phase.since} returned={wasInside.current} onLeave={onLeave} />;
+  if (phase?.is === 'waiting') return <WaitingRoom call={call} who={who} clinic={clinic} since={phase.since} returned={wasInside} onLeave={onLeave} />;
   if (straightIn && (!phase || phase.is === 'checking_in')) return <PatientPage clinic={clinic} title={t('join.greeting', { provider: who.provider_name })}><Loading>{t('join.opening')}</Loading></PatientPage>;
   return <DeviceCheck call={call} clinic={clinic} provider={who.provider_name} onEnter={onEnter} />;
 }

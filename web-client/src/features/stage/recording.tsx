@@ -1,6 +1,6 @@
 // Recording as everyone in the room meets it: the question, the sign that it runs, the way to say no later.
 
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { Call } from '../../call/call';
 import type { RoomView, StopReason } from '../../call/wire';
 import { get } from '../../lib/api/client';
@@ -8,38 +8,43 @@ import type { ConsentText } from '../../lib/api/types';
 import { clock } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
 import { Button, Dialog, Failed, Loading } from '../../lib/ui';
+import { useWatched } from '../../lib/ui/now';
 import css from './stage.module.css';
 
 const SHOWN_MS = 10_000;
 
 /** The question to someone who has not answered yet. Only an answer closes it; the picture stays in view above. */
 export function RecordingQuestion({ call, room }: { call: Call; room: RoomView }) {
-  const { t, lang } = useText();
   const { recording } = room;
-  const asked = (recording.is === 'awaiting_consent' || recording.is === 'paused') && recording.missing.includes(room.you) ? recording : null;
+  const asked = (recording.is === 'awaiting_consent' || recording.is === 'paused') && recording.missing.includes(room.you);
+  return asked ? <Question key={recording.recording} call={call} recording={recording.recording} version={recording.text_version} /> : null;
+}
+
+function Question({ call, recording, version }: { call: Call; recording: string; version: string }) {
+  const { t, lang } = useText();
+  const { refusal } = useWatched(call.state);
   const [text, setText] = useState<ConsentText | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const [answered, setAnswered] = useState<string | null>(null);
   const [round, setRound] = useState(0);
-  const id = asked?.recording;
+  /** Which refusal was the latest when the answer was given; one that came after it opens the question again. */
+  const [answered, setAnswered] = useState<number | null>(null);
 
   useEffect(() => {
-    if (!id) {
-      setAnswered(null);
-      return;
-    }
     let gone = false;
-    setError(null);
-    get<ConsentText>(`/texts/recording_consent?lang=${lang}`, { background: true }).then((found) => !gone && setText(found), (problem: unknown) => !gone && setError(problem));
+    get<ConsentText>(`/texts/recording_consent?lang=${lang}`, { background: true }).then((found) => {
+      if (gone) return;
+      setText(found);
+      setError(null);
+    }, (problem: unknown) => !gone && setError(problem));
     return () => {
       gone = true;
     };
-  }, [id, lang, round]);
+  }, [lang, round]);
 
-  if (!asked || answered === asked.recording) return null;
+  if (answered !== null && (refusal?.n ?? 0) <= answered) return null;
   const answer = (allow: boolean) => {
-    setAnswered(asked.recording);
-    call.answerRecording(asked.recording, allow, text?.version ?? asked.text_version);
+    setAnswered(refusal?.n ?? 0);
+    call.answerRecording(recording, allow, text?.version ?? version);
   };
   return (
     <Dialog
@@ -87,21 +92,17 @@ export function RecordingSign({ call, room }: { call: Call; room: RoomView }) {
 }
 
 /** Why the recording has just stopped, for a few seconds. */
-function useRecentlyOver(room: RoomView): StopReason | null {
-  const { recording } = room;
-  const was = useRef(recording.is);
+function useRecentlyOver({ recording }: RoomView): StopReason | null {
+  const [seen, setSeen] = useState(recording.is);
   const [over, setOver] = useState<StopReason | null>(null);
-  const reason = recording.is === 'off' ? recording.last ?? null : null;
+  if (seen !== recording.is) {
+    setSeen(recording.is);
+    setOver(recording.is === 'off' ? recording.last ?? null : null);
+  }
   useEffect(() => {
-    const before = was.current;
-    was.current = recording.is;
-    if (before === 'off' || recording.is !== 'off') {
-      if (recording.is !== 'off') setOver(null);
-      return;
-    }
-    setOver(reason);
+    if (!over) return;
     const timer = setTimeout(() => setOver(null), SHOWN_MS);
     return () => clearTimeout(timer);
-  }, [recording.is, reason]);
+  }, [over]);
   return over;
 }

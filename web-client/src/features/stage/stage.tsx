@@ -176,9 +176,7 @@ function useUnread(call: Call, open: boolean): number {
   const { chat, room } = useWatched(call.state);
   const theirs = chat.filter((entry) => entry.from !== room?.you).length;
   const [read, setRead] = useState(theirs);
-  useEffect(() => {
-    if (open) setRead(theirs);
-  }, [open, theirs]);
+  if (open && read !== theirs) setRead(theirs);
   return open ? 0 : Math.max(0, theirs - read);
 }
 

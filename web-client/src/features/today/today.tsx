@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { reading } from '../../lib/api/refetch';
 import type { Me, Today as TodayData, TodayItem, VisitState } from '../../lib/api/types';
 import { clock, day, duration, today as dayIn, zoneName } from '../../lib/i18n/format';
@@ -11,9 +11,10 @@ import { Button, buttonLook, Empty, Failed, Icon, Loading, Notice, Pill, TextFie
 import { useNow, useTitle, useWatched } from '../../lib/ui/now';
 import { live } from '../session/events';
 import { maySee } from '../session/session';
-import { Booking } from './booking';
 import { LinkDialog } from './link-dialog';
 import css from './today.module.css';
+
+const Booking = lazy(() => import('./booking').then((file) => ({ default: file.Booking })));
 
 export function Today({ me }: { me: Me }) {
   const { t, lang } = useText();
@@ -59,7 +60,7 @@ export function Today({ me }: { me: Me }) {
       )}
       {later.length > 0 && <section aria-labelledby="later"><h2 id="later">{t('today.later')}</h2><ol className={css.rows}>{later.map(row)}</ol></section>}
       {done.length > 0 && <section aria-labelledby="done"><h2 id="done">{t('today.done')}</h2><ol className={css.rows}>{done.map(row)}</ol></section>}
-      {booking && <Booking me={me} date={date} onClose={() => setBooking(false)} />}
+      {booking && <Suspense><Booking me={me} date={date} onClose={() => setBooking(false)} /></Suspense>}
       {linkFor && <LinkDialog appointment={linkFor.appointment_id} patient={linkFor.patient_name} onClose={() => setLinkFor(null)} />}
     </div>
   );

@@ -40,6 +40,8 @@ export function useHostCall(visit: string, on: boolean): { call: Call | null; ag
     const over = callRuns();
     made.start();
     void made.devices.start();
+    // A call is a thing of the world outside: it begins when the page is shown, not while it is drawn.
+    // eslint-disable-next-line react-hooks/set-state-in-effect
     setCall(made);
     return () => {
       over();

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Call } from './call';
+import { TestPeerConnection, TestSocket } from './testing';
+import type { PhaseView, ServerMessage } from './wire';
+
+const room = (phase: PhaseView, version = 1): ServerMessage => ({
+  type: 'room', version, you: 'me', recording: { is: 'off', last: null },
+  participants: [{ participant: 'me', name: 'Ana Ruiz', role: 'patient', phase, audio_muted: false, video_muted: false }],
+});
+
+let call: Call;
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  TestSocket.all = [];
+  TestPeerConnection.all = [];
+  vi.stubGlobal('WebSocket', TestSocket);
+  vi.stubGlobal('RTCPeerConnection', TestPeerConnection);
+  vi.stubGlobal('navigator', {});
+  vi.stubGlobal('RTCRtpSender', { getCapabilities: () => null });
+  vi.stubGlobal('RTCRtpReceiver', { getCapabilities: () => null });
+  call = new Call({ url: 'ws://clinic.test/signal', ticket: () => Promise.resolve({ ticket: 'a ticket' }) });
+  call.start();
+  await settle();
+});
+afterEach(() => {
+  call.close();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+/** Welcomed, offered, answered, connected. */
+async function connected({ resumed = false } = {}): Promise<void> {
+  TestSocket.latest.welcomes({ resumed });
+  await settle();
+  TestSocket.latest.says({ type: 'answer', sdp: 'answer' });
+  await settle();
+  TestPeerConnection.latest.becomes('connected');
+}
+
+async function linkComesBack({ resumed = true } = {}): Promise<void> {
+  TestSocket.latest.breaks();
+  await vi.advanceTimersByTimeAsync(300);
+  TestSocket.latest.welcomes({ resumed });
+  await settle();
+}
+
+test('the offer has microphone, camera, screen, then two slots for sound and three for pictures', async () => {
+  TestSocket.latest.welcomes();
+  await settle();
+  expect(TestPeerConnection.latest.transceivers.map(({ kind, direction }) => `${kind} ${direction}`)).toEqual([
+    'audio sendonly', 'video sendonly', 'video sendonly', 'audio recvonly', 'audio recvonly', 'video recvonly', 'video recvonly', 'video recvonly',
+  ]);
+  expect(TestSocket.latest.of('offer')).toEqual([{ type: 'offer', sdp: 'offer 1' }]);
+});
+
+test('a lost link leaves media alone that is alive', async () => {
+  await connected();
+  await linkComesBack();
+  TestPeerConnection.latest.stats = [{ type: 'transport', bytesReceived: 10 }];
+  await vi.advanceTimersByTimeAsync(1_000);
+  TestPeerConnection.latest.stats = [{ type: 'transport', bytesReceived: 500 }];
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(TestPeerConnection.all).toHaveLength(1);
+});
+
+test('media that gives no sign of life after the link is back is made anew', async () => {
+  await connected();
+  TestPeerConnection.latest.stats = [{ type: 'transport', bytesReceived: 10 }];
+  await linkComesBack();
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(TestPeerConnection.all.length).toBeGreaterThan(1);
+  expect(TestSocket.latest.of('offer').length).toBeGreaterThan(0);
+});
+
+test('a server that does not know the seat any more gets a new offer at once', async () => {
+  await connected();
+  await linkComesBack({ resumed: false });
+  expect(TestSocket.latest.of('offer')).toHaveLength(1);
+});
+
+test('a connection that wavers is given time, then replaced', async () => {
+  await connected();
+  TestPeerConnection.latest.becomes('disconnected');
+  expect(call.state.get().media).toBe('lost');
+  TestPeerConnection.latest.becomes('connected');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(TestPeerConnection.all).toHaveLength(1);
+  TestPeerConnection.latest.becomes('disconnected');
+  await vi.advanceTimersByTimeAsync(2_600);
+  expect(TestPeerConnection.all).toHaveLength(2);
+});
+
+test('offers that are refused again and again do not become a storm', async () => {
+  TestSocket.latest.welcomes();
+  await settle();
+  for (let n = 0; n < 100; n++) {
+    TestSocket.latest.says({ type: 'refused', code: 'bad_offer', message: '', about: 'offer' });
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  expect(TestSocket.latest.of('offer').length).toBeLessThan(8);
+});
+
+test('whoever wanted to wait is put in line again when the place was lost', async () => {
+  await connected();
+  call.joinWaitingRoom();
+  expect(TestSocket.latest.of('join_waiting_room')).toHaveLength(1);
+  await linkComesBack({ resumed: false });
+  TestSocket.latest.says(room({ is: 'checking_in' }));
+  expect(TestSocket.latest.of('join_waiting_room')).toHaveLength(1);
+});
+
+test('a chat line is shown at once, kept through a lost link, sent again with its id, and shown once', async () => {
+  await connected();
+  TestSocket.latest.says(room({ is: 'live' }));
+  TestSocket.latest.breaks();
+  call.chat('Can you hear me?');
+  expect(call.state.get().chat).toMatchObject([{ text: 'Can you hear me?', at: null }]);
+  await vi.advanceTimersByTimeAsync(300);
+  TestSocket.latest.welcomes({ resumed: true });
+  const [again] = TestSocket.latest.of('chat');
+  const id = call.state.get().chat[0]?.id;
+  expect(again).toMatchObject({ id, text: 'Can you hear me?' });
+  for (let n = 0; n < 2; n++) TestSocket.latest.says({ type: 'chat', id: id ?? '', from: 'me', text: 'Can you hear me?', at: 5 });
+  expect(call.state.get().chat).toMatchObject([{ text: 'Can you hear me?', at: 5 }]);
+});
+
+test('a chat line that was refused says so and can be sent again', async () => {
+  await connected();
+  TestSocket.latest.says(room({ is: 'live' }));
+  call.chat('One');
+  TestSocket.latest.says({ type: 'refused', code: 'too_fast', message: '', about: 'chat' });
+  const [entry] = call.state.get().chat;
+  expect(entry?.failed).toBe(true);
+  call.chatAgain(entry?.id ?? '');
+  expect(TestSocket.latest.of('chat')).toHaveLength(2);
+});
+
+test('what is shown is told to the server by slot, and only for pictures', async () => {
+  await connected();
+  TestSocket.latest.says({ type: 'slots', slots: [{ mid: '3', source: 'microphone', participant: 'doctor' }, { mid: '5', source: 'camera', participant: 'doctor' }] });
+  expect(call.state.get().remote.map(({ mid }) => mid)).toEqual(['3', '5']);
+  call.show('5', 780);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(TestSocket.latest.of('view').at(-1)).toEqual({ type: 'view', slots: [{ mid: '5', width: 780 }] });
+});
+
+test('muted and camera off are said again after every welcome', async () => {
+  await connected();
+  call.devices.mute(true);
+  await linkComesBack();
+  expect(TestSocket.latest.of('set_muted')).toEqual([{ type: 'set_muted', audio: true, video: true, interrupted: false }]);
+});
+
+test('an ask while the link is down is answered at once and not done later', async () => {
+  await connected();
+  TestSocket.latest.breaks();
+  call.admit('someone');
+  expect(call.state.get().refusal).toMatchObject({ code: 'not_stored', about: 'admit' });
+  await vi.advanceTimersByTimeAsync(300);
+  TestSocket.latest.welcomes({ resumed: true });
+  expect(TestSocket.latest.of('admit')).toEqual([]);
+});
