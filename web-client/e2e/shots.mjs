@@ -4,10 +4,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DESK, PHONE } from './lib/browser.mjs';
+import { Client, measured } from './lib/http.mjs';
 import { seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
 import { Server } from './lib/server.mjs';
-import { until } from './lib/until.mjs';
 
 const folder = process.argv[2];
 if (!folder) {
@@ -92,7 +92,8 @@ try {
   await Promise.all([provider.seesRecording(), patient.seesRecording()]);
   await shot(provider, 'visit-recording');
   await shot(patient, 'patient-recording');
-  await until(async () => (await server.metric('bedside_quality_samples_total')) >= 12, { what: 'there is something to plot', within: 60_000, every: 200 });
+  const adminClient = await new Client(server.base).signIn(demo.clinic_admin);
+  await measured(adminClient, visit, { points: 4 });
   await provider.signsNote();
   await shot(provider, 'visit-signed');
   await provider.endsVisit();
@@ -105,7 +106,9 @@ try {
   await shot(provider, 'today-after');
 
   const admin = await open(Staff.at({ base: server.base, account: demo.clinic_admin }));
-  await admin.signsIn();
+  await adminClient.lendCookies(admin.context);
+  await admin.page.goto(server.base);
+  await admin.page.getByRole('table').waitFor();
   await shot(admin, 'quality-list');
   await admin.opensQualityOf(names.provider);
   await shot(admin, 'quality-visit');

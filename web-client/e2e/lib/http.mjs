@@ -90,6 +90,17 @@ export class Client {
   }
 }
 
+/** Resolves when both people of a visit have this many intervals of 5 s measured, up and down. */
+export async function measured(admin, { visit_id: visit }, { points }) {
+  await until(
+    async () => {
+      const { status, body } = await admin.get(`/quality/visits/${visit}`, { headers: { 'x-bedside-background': '1' } });
+      return status === 200 && body.series.length === 4 && body.series.every((series) => series.points.length >= points);
+    },
+    { what: `${points} intervals are measured for two people, both ways`, within: 30_000 + points * 5_000, every: 1_000 },
+  );
+}
+
 /** The token at the end of a visit link. */
 export function tokenOf(link) {
   return new URL(link, 'http://localhost').pathname.split('/').pop();
