@@ -1,1 +1,36 @@
-//! api
+//! The HTTP API under `/api`: sessions, check-in, the day's visits, notes, recordings, call quality, audit search.
+//!
+//! [`router`] is the front door; every endpoint has one file under `v1`, with its error, its shapes, its docs and
+//! its handler. What deliberately isn't here: SQL and decisions about who may do what (`records`), the visit room
+//! and its websocket (`visit`, `signaling`), media (`sfu`, `recorder`).
+//!
+//! Every error leaves as `application/problem+json` (RFC 9457) with a stable `code`; see [`problem`].
+
+mod access_log;
+mod client;
+mod clock;
+mod document;
+mod extract;
+mod headers;
+mod limits;
+mod media;
+mod playback;
+pub mod problem;
+mod request_id;
+mod router;
+mod same_origin;
+mod session;
+mod state;
+mod tickets;
+mod v1;
+mod words;
+
+pub use client::ClientAddress;
+pub use clock::{Clock, ManualClock};
+pub use headers::security_headers;
+pub use limits::RateLimits;
+pub use media::{MediaError, Opening, RecordingMedia, SeekableMedia};
+pub use request_id::RequestId;
+pub use router::{openapi, openapi_json, router};
+pub use state::{ApiConfig, AppState};
+pub use tickets::{RedeemError, Ticket, TicketDesk, TicketError};

@@ -1,0 +1,114 @@
+//! Extractors for what clients send, whose refusals are problems. What a request may not say is refused, not ignored.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::problem::Problem;
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "request.not_json",
+                "Send the request as application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            _ => Problem::malformed(),
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
+            Category::Data => Problem::invalid(error.to_string()),
+            Category::Syntax | Category::Eof | Category::Io => Problem::malformed(),
+        })
+    }
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "request.too_large",
+        "The request is larger than allowed (1 MiB). Send less at once.",
+    )
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/json")
+    })
+}
+
+/// An id in the path. One that isn't even a UUID looks like one that doesn't exist.
+pub(crate) struct Id<T>(pub T);
+
+impl<S, T> FromRequestParts<S> for Id<T>
+where
+    S: Send + Sync,
+    T: From<uuid::Uuid>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path(id) = axum::extract::Path::<uuid::Uuid>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found())?;
+        Ok(Self(id.into()))
+    }
+}
+
+/// The query string.
+pub(crate) struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|query| Self(query.0))
+            .map_err(|rejection| Problem::invalid(rejection.body_text()))
+    }
+}
+
+/// A cursor that the list has not given out.
+pub(crate) fn unknown_cursor() -> Problem {
+    Problem::invalid("cursor: not one that this list has given out")
+}
+
+/// Refuses a text that is empty, longer than `max` characters, or has control characters other than line breaks and tabs.
+pub(crate) fn bounded(field: &str, text: &str, max: usize) -> Result<(), Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::invalid(format!("{field}: empty")));
+    }
+    printable(field, text, max)
+}
+
+/// As [`bounded`], but it may be empty.
+pub(crate) fn printable(field: &str, text: &str, max: usize) -> Result<(), Problem> {
+    if text.chars().count() > max {
+        return Err(Problem::invalid(format!("{field}: longer than {max} characters")));
+    }
+    if text.chars().any(|char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
+        return Err(Problem::invalid(format!("{field}: has control characters")));
+    }
+    Ok(())
+}
+
+/// Reads `YYYY-MM-DD`.
+pub(crate) fn date(field: &str, text: &str) -> Result<time::Date, Problem> {
+    let form = time::macros::format_description!("[year]-[month]-[day]");
+    time::Date::parse(text, form).map_err(|_| Problem::invalid(format!("{field}: not a date of the form YYYY-MM-DD")))
+}

@@ -1,0 +1,101 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use tokio::sync::broadcast;
+use visit::{ClinicId, PatientId, Person};
+
+use crate::limits::{Limits, RateLimits};
+use crate::playback::Playbacks;
+use crate::{Clock, RecordingMedia, TicketDesk};
+
+/// Settings of the API, checked by `server` before they get here.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Where people reach the site, e.g. `https://visits.example.org`; no slash at the end. Links begin with it.
+    pub base_url: String,
+    /// Origins whose pages may change things; normally just that of `base_url`.
+    pub origins: Vec<String>,
+    /// The site's name, shown on every page.
+    pub site_name: String,
+    /// Whom to call when nothing works.
+    pub support_phone: String,
+    /// Whether this is the demonstration.
+    pub demo: bool,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether people come by TLS (HSTS is sent only then).
+    pub tls: bool,
+    /// How opinion scores are estimated, with the source; shown beside them. Comes from where they are computed.
+    pub mos_formula: String,
+    /// How often one may ask.
+    pub limits: RateLimits,
+}
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The system of record.
+    pub records: records::Records,
+    /// Websocket tickets. `server` redeems from a clone of it.
+    pub tickets: TicketDesk,
+    /// Something on this clinic's day list changed: `server` sends on it as well.
+    pub changes: broadcast::Sender<ClinicId>,
+    /// This person's session has ended: `server` closes their sockets.
+    pub revocations: broadcast::Sender<Person>,
+    /// Recorded media.
+    pub media: Arc<dyn RecordingMedia>,
+    /// Settings.
+    pub config: Arc<ApiConfig>,
+    /// The time.
+    pub clock: Clock,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) playbacks: Arc<Playbacks>,
+}
+
+/// Messages that a slow receiver of `changes` and `revocations` may lag behind before it has to reload.
+const BACKLOG: usize = 1_024;
+
+impl AppState {
+    /// State with fresh channels, an empty ticket desk and unused limits.
+    #[must_use]
+    pub fn new(records: records::Records, media: Arc<dyn RecordingMedia>, config: ApiConfig, clock: Clock) -> Self {
+        Self {
+            records,
+            tickets: TicketDesk::new(),
+            changes: broadcast::channel(BACKLOG).0,
+            revocations: broadcast::channel(BACKLOG).0,
+            media,
+            limits: Arc::new(Limits::new(config.limits, clock.clone())),
+            playbacks: Arc::new(Playbacks::default()),
+            config: Arc::new(config),
+            clock,
+        }
+    }
+
+    /// Ends what hangs on a session of `person`: their unused tickets and open sockets.
+    pub(crate) fn session_ended(&self, person: Person) {
+        self.tickets.withdraw(person);
+        // No receiver is fine: nothing is connected then.
+        let _ = self.revocations.send(person);
+    }
+
+    /// The patient who came by a link that was withdrawn is signed out by `records`; this ends what hangs on that session.
+    pub(crate) fn links_withdrawn(&self, patient: Option<PatientId>) {
+        if let Some(patient) = patient {
+            self.session_ended(Person::Patient(patient));
+        }
+    }
+
+    /// Tells this clinic's open pages that the day's list is another one now.
+    pub(crate) fn changed(&self, clinic: ClinicId) {
+        // No receiver is fine: nobody is looking then.
+        let _ = self.changes.send(clinic);
+    }
+
+    /// The address that the patient opens.
+    pub(crate) fn patient_link(&self, token: &str) -> String {
+        format!("{}/v/{token}", self.config.base_url)
+    }
+}

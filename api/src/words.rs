@@ -1,0 +1,64 @@
+//! Words that stand in the database and in answers alike, listed for the document.
+
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident = [$($word:literal),* $(,)?];)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) fn $name() -> Object {
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some([$($word),*])).build()
+            }
+        )*
+
+        #[cfg(test)]
+        const ALL: &[(&str, &[&str])] = &[$((stringify!($name), &[$($word),*]),)*];
+    };
+}
+
+words! {
+    /// Where a visit stands.
+    visit_state = ["booked", "checking_in", "waiting", "in_visit", "ended", "cancelled"];
+    /// Where a note stands.
+    note_state = ["none", "draft", "signed"];
+    /// Where a link stands.
+    link_state = ["none", "active", "revoked", "expired", "locked"];
+    /// How patient and provider meet.
+    visit_type = ["video", "phone", "in_person"];
+    /// Where a recording stands.
+    recording_state = ["capturing", "captured", "composing", "ready", "failed", "interrupted"];
+    /// Which way media went.
+    direction = ["up", "down"];
+    /// How an action ended.
+    outcome = ["allowed", "denied", "failed"];
+    /// What a text is about.
+    text_kind = ["telehealth_consent", "recording_consent"];
+    /// What a person is to the clinic.
+    role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_word_is_one_that_the_record_knows() {
+        for (name, words) in ALL {
+            for word in *words {
+                let known = match *name {
+                    "visit_state" => records::visits::VisitState::parse(word).is_ok(),
+                    "note_state" => records::notes::NoteState::parse(word).is_ok(),
+                    "link_state" => records::join_links::LinkState::parse(word).is_ok(),
+                    "visit_type" => records::appointments::VisitType::parse(word).is_ok(),
+                    "recording_state" => records::recordings::RecordingState::parse(word).is_ok(),
+                    "direction" => records::quality::Direction::parse(word).is_ok(),
+                    "outcome" => records::audit::Outcome::parse(word).is_ok(),
+                    "text_kind" => records::consents::TextKind::parse(word).is_ok(),
+                    "role" => visit::Role::parse(word).is_some(),
+                    other => panic!("{other} is not compared with anything"),
+                };
+                assert!(known, "{name}: {word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The API as its clients see it: real PostgreSQL, the real router, one module per thing that people do.
+//!
+//! Every answer that passes through [`app`] is compared with the OpenAPI document and checked for its headers, so that
+//! each test here is also a test of those two.
+
+mod app;
+mod audit;
+mod booking;
+mod day;
+mod document;
+mod events;
+mod form;
+mod join;
+mod notes;
+mod recordings;
+mod roles;
+mod sign_in;
+mod story;
