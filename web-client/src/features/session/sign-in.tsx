@@ -59,7 +59,9 @@ function CodeForm({ onSignedIn, onBack }: { onSignedIn: (me: Me) => void; onBack
   const [code, setCode] = useState('');
   const field = useRef<HTMLFormElement>(null);
   const { busy, error, run } = useSubmit({ 'totp.failed': 'sign_in.code.failed' });
-  useEffect(() => field.current?.querySelector('input')?.focus(), []);
+  useEffect(() => {
+    field.current?.querySelector('input')?.focus();
+  }, []);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void run(code.length === 6 ? null : t('sign_in.code.missing'), async () => {

@@ -17,7 +17,9 @@ export function Chat({ call, onClose }: { call: Call; onClose?: (() => void) | u
   const nameOf = (id: string) => (id === room?.you ? t('you') : room?.participants.find((one) => one.participant === id)?.name ?? '');
   const tooLong = [...text].length > MAX_CHAT_CHARS;
 
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [chat.length]);
+  useEffect(() => {
+    void end.current?.scrollIntoView({ block: 'nearest' });
+  }, [chat.length]);
 
   const send = (event?: FormEvent) => {
     event?.preventDefault();
