@@ -75,6 +75,11 @@ impl Forwarder {
         self.epoch.map(|epoch| epoch.ssrc)
     }
 
+    /// Whether the epoch began with the publisher's packet of this number.
+    pub(crate) fn began(&self, seq: u64) -> bool {
+        self.epoch.is_some_and(|epoch| epoch.first_seq == seq)
+    }
+
     /// Ends the epoch: nothing passes until the next start packet.
     pub(crate) fn pause(&mut self) {
         self.epoch = None;

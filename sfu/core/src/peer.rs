@@ -59,7 +59,7 @@ pub struct Transmit {
 }
 
 /// A packet that a client sent, authenticated and decrypted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Incoming {
     pub line: usize,
     pub rid: Option<Rid>,
@@ -162,7 +162,6 @@ impl Peer {
             .enable_opus(true, false)
             .enable_vp8(true)
             .set_stats_interval(Some(STATS_EVERY))
-            .set_send_buffer_audio(0)
             .build(now);
         for address in candidates {
             let candidate = Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;

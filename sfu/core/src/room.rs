@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Demand, EventKind};
 use crate::offer::OfferError;
-use crate::peer::{Identity, Incoming, Outgoing, Peer, Said, Transmit};
+use crate::peer::{Identity, Incoming, Peer, Said, Transmit};
 use crate::quality::SlotReport;
 use crate::seat::Seat;
 use crate::tap::{Codec, PeerKey, Source, TapPacket};
@@ -431,34 +431,62 @@ impl Room {
             }
         }
         let mut waits = false;
+        let mut begins = false;
         for receiver in &mut self.seats {
             if !receiver.open() {
                 continue;
             }
-            for slot in &mut receiver.slots {
-                if slot.from != Some((from, source)) {
-                    continue;
-                }
-                let wanted = slot.audio || slot.layer == Some(noted.layer);
-                if let Some(place) = slot.forwarder.place(&arrival, wanted) {
-                    let outgoing = Outgoing { packet, seq: place.seq, time: place.time as u32, patch: place.patch };
-                    if receiver.peer.write(slot.line, outgoing, now) {
-                        receiver.dirty = true;
-                        out.tally.forwarded += 1;
-                    }
-                }
-                waits |= wanted && slot.forwarder.current() != Some(packet.ssrc);
+            let shown = receiver.slots.iter().position(|slot| slot.from == Some((from, source)));
+            let Some(slot) = shown else { continue };
+            let before = receiver.slots[slot].forwarder.current();
+            if receiver.give(slot, noted.layer, packet, &arrival, now) {
+                out.tally.forwarded += 1;
             }
+            let slot = &receiver.slots[slot];
+            let current = slot.forwarder.current();
+            waits |= (slot.audio || slot.layer == Some(noted.layer)) && current != Some(packet.ssrc);
+            begins |= arrival.video && current != before;
         }
         if self.tap.covers(from) {
             let received_us = self.settings.unix_us(now);
             let track = &self.seats[at].tracks[t];
-            let (taken, waiting) = self.tap.take(from, track, noted.layer, packet, &arrival, received_us);
-            out.taps.extend(taken);
-            waits |= waiting;
+            let taken = self.tap.take(from, track, noted.layer, packet, &arrival, received_us);
+            out.taps.extend(taken.packet);
+            waits |= taken.waits;
+            begins |= arrival.video && taken.begins;
         }
+        if begins {
+            self.catch_up(at, t, noted.layer, packet, now, out);
+        }
+        let Some(layer) = self.seats[at].tracks[t].layers.get_mut(noted.layer) else { return };
         if waits {
+            layer.keep(packet);
             self.want_keyframe(at, t, noted.layer, now, out);
+        } else {
+            layer.let_go();
+        }
+    }
+
+    /// A keyframe's first packet came after some of the others: gives those to everyone for whom they are new.
+    fn catch_up(&mut self, at: usize, t: usize, layer: usize, start: &Incoming, now: Instant, out: &mut Outbox) {
+        let late = self.seats[at].tracks[t].layers[layer].after(start);
+        let (from, source) = (self.seats[at].key, self.seats[at].tracks[t].source);
+        let received_us = self.settings.unix_us(now);
+        for packet in &late {
+            let Ok(vp8) = str0m::rtp::Vp8Descriptor::parse(&packet.payload) else { continue };
+            let arrival = arrival(packet, Some(&vp8), now);
+            for receiver in &mut self.seats {
+                let shown = receiver.slots.iter().position(|slot| slot.from == Some((from, source)));
+                if let Some(slot) = shown.filter(|slot| receiver.open() && receiver.slots[*slot].forwarder.began(start.seq))
+                    && receiver.give(slot, layer, packet, &arrival, now)
+                {
+                    out.tally.forwarded += 1;
+                }
+            }
+            if self.tap.covers(from) && self.tap.began(from, source, start.seq) {
+                let track = &self.seats[at].tracks[t];
+                out.taps.extend(self.tap.take(from, track, layer, packet, &arrival, received_us).packet);
+            }
         }
     }
 

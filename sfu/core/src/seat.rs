@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::allocator::{Budget, choose};
 use crate::event::{Demand, Slot};
-use crate::forwarder::Forwarder;
+use crate::forwarder::{Arrival, Forwarder};
 use crate::offer::LineUse;
-use crate::peer::{FIRST_SEQ, Peer};
+use crate::peer::{FIRST_SEQ, Incoming, Outgoing, Peer};
 use crate::quality::Meter;
 use crate::tap::{PeerKey, Source};
 use crate::track::Track;
@@ -184,6 +184,17 @@ impl Seat {
         let kind = self.slots.iter().enumerate().filter(|(_, slot)| slot.audio == of_kind);
         let (at, least) = kind.map(|(n, slot)| (n, weight(slot.from))).min_by(|a, b| a.1.total_cmp(&b.1))?;
         (importance > least + margin).then_some(at)
+    }
+
+    /// Puts a packet of a layer on a slot, if it is the one that the slot shows. True if it was queued.
+    pub(crate) fn give(&mut self, at: usize, layer: usize, packet: &Incoming, arrival: &Arrival<'_>, now: Instant) -> bool {
+        let slot = &mut self.slots[at];
+        let wanted = slot.audio || slot.layer == Some(layer);
+        let Some(place) = slot.forwarder.place(arrival, wanted) else { return false };
+        let outgoing = Outgoing { packet, seq: place.seq, time: place.time as u32, patch: place.patch };
+        let written = self.peer.write(slot.line, outgoing, now);
+        self.dirty |= written;
+        written
     }
 
     /// Chooses the layer of one slot; true if it changed.

@@ -17,6 +17,16 @@ struct Stream {
     forwarder: Forwarder,
 }
 
+/// What the tap made of a packet.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub packet: Option<TapPacket>,
+    /// It waits for a keyframe of this packet's layer.
+    pub waits: bool,
+    /// This packet began an epoch.
+    pub begins: bool,
+}
+
 /// Numbering outlives an interrupted tap, so that a paused recording goes on where it stood.
 #[derive(Debug, Default)]
 pub(crate) struct Tap {
@@ -41,7 +51,12 @@ impl Tap {
         self.peers.contains(&peer)
     }
 
-    /// Gives the packet for the recorder, and whether the tap waits for a keyframe of this packet's layer.
+    /// Whether the stream's epoch began with the publisher's packet of this number.
+    pub(crate) fn began(&self, peer: PeerKey, source: Source, seq: u64) -> bool {
+        self.streams.iter().any(|s| s.peer == peer && s.source == source && s.forwarder.began(seq))
+    }
+
+    /// Takes a packet for the recorder.
     pub(crate) fn take(
         &mut self,
         peer: PeerKey,
@@ -50,9 +65,9 @@ impl Tap {
         packet: &Incoming,
         arrival: &Arrival<'_>,
         received_us: i64,
-    ) -> (Option<TapPacket>, bool) {
+    ) -> Taken {
         if !self.covers(peer) {
-            return (None, false);
+            return Taken { packet: None, waits: false, begins: false };
         }
         let at = match self.streams.iter().position(|s| s.peer == peer && s.source == track.source) {
             Some(at) => at,
@@ -63,7 +78,9 @@ impl Tap {
         };
         let forwarder = &mut self.streams[at].forwarder;
         let wanted = !arrival.video || track.best == Some(layer);
+        let before = forwarder.current();
         let place = forwarder.place(arrival, wanted);
+        let begins = forwarder.current() != before;
         let waits = wanted && forwarder.current() != Some(packet.ssrc);
         let taken = place.map(|place| TapPacket {
             peer,
@@ -75,7 +92,7 @@ impl Tap {
             payload: Bytes::from_owner(packet.payload.clone()),
             received_us,
         });
-        (taken, waits)
+        Taken { packet: taken, waits, begins }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one client publishes from one source: its simulcast layers.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use str0m::media::Rid;
@@ -15,11 +16,16 @@ const STOPPED_AFTER: Duration = Duration::from_millis(1_000);
 /// How often liveness and bit rates are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// Packets kept while someone waits: more than a large keyframe's.
+const EARLY: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub rid: Option<Rid>,
     pub ssrc: u32,
     pub requests: KeyframeRequests,
+    /// Packets that came while someone waited for a keyframe: it may have begun, and its first packet be late.
+    early: VecDeque<Incoming>,
     rank: u8,
     width: Option<u32>,
     heard: Instant,
@@ -52,6 +58,25 @@ impl Layer {
     /// What it costs of late, bits per second.
     pub(crate) fn bps(&self) -> f64 {
         self.bps
+    }
+
+    /// Keeps a packet while someone waits for a keyframe of this layer.
+    pub(crate) fn keep(&mut self, packet: &Incoming) {
+        if self.early.len() == EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back(packet.clone());
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn let_go(&mut self) {
+        self.early.clear();
+    }
+
+    /// What arrived before `start`, the first packet of a keyframe, but belongs after it.
+    pub(crate) fn after(&self, start: &Incoming) -> Vec<Incoming> {
+        let belongs = |packet: &&Incoming| packet.ssrc == start.ssrc && packet.seq > start.seq;
+        self.early.iter().filter(belongs).cloned().collect()
     }
 }
 
@@ -112,6 +137,7 @@ impl Track {
             rid: packet.rid,
             ssrc: packet.ssrc,
             requests: KeyframeRequests::default(),
+            early: VecDeque::new(),
             rank,
             width: None,
             heard: now,
