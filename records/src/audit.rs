@@ -1,13 +1,19 @@
 //! The audit log: who did or saw what, in the same transaction as the thing itself.
 
 use serde_json::Value;
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use visit::{ClinicId, PatientId};
 
 use crate::action::{Resource, SearchAudit};
 use crate::text_enum::text_enum;
-use crate::{Authorized, Error, Pending, Records, Tx};
+use crate::{Authorized, Error, Origin, Pending, Records, RequestContext, Tx};
+
+/// Rows on a page.
+const PAGE: i64 = 100;
+/// Characters that are kept of a `User-Agent`.
+const USER_AGENT_CHARS: usize = 200;
 
 text_enum! {
     /// How it ended.
@@ -88,8 +94,64 @@ pub struct EventPage {
 ///
 /// # Errors
 /// [`SearchError::BadCursor`]; the database can't be reached.
-pub async fn search(_tx: &mut Tx, _may: &Authorized<SearchAudit>, _filter: &Filter, _cursor: Option<&str>) -> Result<Pending<EventPage>, SearchError> {
-    Err(Error::Unfinished.into())
+pub async fn search(tx: &mut Tx, _may: &Authorized<SearchAudit>, filter: &Filter, cursor: Option<&str>) -> Result<Pending<EventPage>, SearchError> {
+    let before = match cursor {
+        None => i64::MAX,
+        Some(cursor) => cursor.parse().map_err(|_| SearchError::BadCursor)?,
+    };
+    let patient = filter.patient.map(|patient| patient.0);
+    if let Some(entry) = tx.last_logged() {
+        entry.patient = filter.patient;
+    }
+    let rows = sqlx::query!(
+        r#"SELECT e.seq, e.at, e.actor_id, s.name AS "actor_name?", e.actor_role, e.action, e.resource_type, e.resource_id, e.patient_id,
+                  e.patient_ids, e.outcome, e.reason, e.address, e.user_agent, e.request_id, e.detail
+           FROM audit_event e LEFT JOIN staff s ON s.staff_id = e.actor_id
+           WHERE e.clinic_id = current_clinic() AND e.seq < $1
+             AND ($2::uuid IS NULL OR e.actor_id = $2)
+             AND ($3::uuid IS NULL OR e.patient_id = $3 OR e.patient_ids @> ARRAY[$3])
+             AND ($4::text IS NULL OR e.action = $4)
+             AND ($5::text IS NULL OR e.resource_type = $5)
+             AND ($6::timestamptz IS NULL OR e.at >= $6)
+             AND ($7::timestamptz IS NULL OR e.at < $7)
+           ORDER BY e.seq DESC LIMIT $8"#,
+        before,
+        filter.actor,
+        patient,
+        filter.action.as_deref(),
+        filter.resource_type.as_deref(),
+        filter.from,
+        filter.to,
+        PAGE + 1,
+    )
+    .fetch_all(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
+
+    let more = rows.len() > PAGE as usize;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows.into_iter().take(PAGE as usize) {
+        items.push(Event {
+            seq: row.seq,
+            at: row.at,
+            actor_id: row.actor_id,
+            actor_name: row.actor_name,
+            actor_role: row.actor_role,
+            action: row.action,
+            resource_type: row.resource_type,
+            resource_id: row.resource_id,
+            patient_id: row.patient_id.map(PatientId),
+            patient_ids: row.patient_ids.unwrap_or_default().into_iter().map(PatientId).collect(),
+            outcome: Outcome::parse(&row.outcome)?,
+            reason: row.reason,
+            address: row.address,
+            user_agent: row.user_agent,
+            request_id: row.request_id,
+            detail: row.detail,
+        });
+    }
+    let next_cursor = items.last().filter(|_| more).map(|last| last.seq.to_string());
+    Ok(Pending(EventPage { items, next_cursor }))
 }
 
 /// Writes something that the server itself did, in a transaction of its own.
@@ -97,15 +159,17 @@ pub async fn search(_tx: &mut Tx, _may: &Authorized<SearchAudit>, _filter: &Filt
 /// # Errors
 /// The database can't be reached.
 pub async fn append(
-    _records: &Records,
-    _job: &'static str,
-    _clinic: ClinicId,
-    _at: OffsetDateTime,
-    _action: &'static str,
-    _resource: Resource,
-    _detail: Option<Value>,
+    records: &Records,
+    job: &'static str,
+    clinic: ClinicId,
+    at: OffsetDateTime,
+    action: &'static str,
+    resource: Resource,
+    detail: Option<Value>,
 ) -> Result<(), Error> {
-    Err(Error::Unfinished)
+    let mut tx = records.begin(RequestContext::system(job, clinic, at)).await?;
+    tx.log(Entry { detail, ..Entry::new(action, resource) });
+    tx.commit(Pending(())).await
 }
 
 /// The log was not searched.
@@ -117,4 +181,78 @@ pub enum SearchError {
     /// See [`Error`].
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+/// A row to write; the context says the rest.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub action: &'static str,
+    pub resource: Resource,
+    pub patient: Option<PatientId>,
+    pub patients: Vec<Uuid>,
+    pub outcome: Outcome,
+    pub reason: Option<&'static str>,
+    pub detail: Option<Value>,
+}
+
+impl Entry {
+    pub(crate) fn new(action: &'static str, resource: Resource) -> Self {
+        Self { action, resource, patient: None, patients: Vec::new(), outcome: Outcome::Allowed, reason: None, detail: None }
+    }
+}
+
+/// Writes `entry` into the running transaction.
+pub(crate) async fn write(connection: &mut PgConnection, context: &RequestContext, entry: &Entry) -> Result<(), Error> {
+    let (actor, origin) = (&context.actor, &context.origin);
+    sqlx::query!(
+        "INSERT INTO audit_event (at, clinic_id, actor_kind, actor_id, actor_role, action, resource_type, resource_id, patient_id, patient_ids,
+                                  outcome, reason, address, user_agent, request_id, detail)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10::uuid[], '{}'), $11, $12, $13, $14, $15, $16)",
+        context.at,
+        actor.clinic().0,
+        actor.kind_name(),
+        actor.person().map(|person| person.uuid()),
+        actor.role_name(),
+        entry.action,
+        entry.resource.kind(),
+        entry.resource.id(),
+        entry.patient.map(|patient| patient.0),
+        &entry.patients,
+        entry.outcome.as_str(),
+        entry.reason,
+        origin.address.map(|address| address.to_string()),
+        user_agent(origin),
+        Some(origin.request_id.as_str()).filter(|id| !id.is_empty()),
+        entry.detail.as_ref(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes a failed sign-in to an account that does not exist: it belongs to no clinic.
+pub(crate) async fn write_unknown(
+    connection: &mut PgConnection,
+    at: OffsetDateTime,
+    origin: &Origin,
+    action: &'static str,
+    reason: &'static str,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO audit_event (at, actor_kind, actor_role, action, resource_type, outcome, reason, address, user_agent, request_id)
+         VALUES ($1, 'unknown', 'unknown', $2, 'staff', 'failed', $3, $4, $5, $6)",
+        at,
+        action,
+        reason,
+        origin.address.map(|address| address.to_string()),
+        user_agent(origin),
+        Some(origin.request_id.as_str()).filter(|id| !id.is_empty()),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn user_agent(origin: &Origin) -> Option<String> {
+    origin.user_agent.as_ref().map(|text| text.chars().take(USER_AGENT_CHARS).collect())
 }

@@ -2,7 +2,10 @@
 
 use visit::ClinicId;
 
-use crate::{Error, Records};
+use crate::action::Resource;
+use crate::audit::Entry;
+use crate::data_key::{self, Owner};
+use crate::{Error, Pending, Records, Tx};
 
 /// A clinic as everyone may know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,35 @@ pub struct Clinic {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn list(_records: &Records) -> Result<Vec<Clinic>, Error> {
-    Err(Error::Unfinished)
+pub async fn list(records: &Records) -> Result<Vec<Clinic>, Error> {
+    let mut tx = records.begin_without_clinic().await?;
+    sqlx::query!("SELECT set_config('bedside.list_clinics', 'on', true)").fetch_one(&mut *tx).await?;
+    let rows = sqlx::query!("SELECT clinic_id, name, phone, time_zone FROM clinic ORDER BY created_at, clinic_id").fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Clinic { id: ClinicId(row.clinic_id), name: row.name, phone: row.phone, time_zone: row.time_zone })
+        .collect())
+}
+
+/// Makes the clinic that `tx` says, with a data key for what belongs to no patient. The server's own work only.
+///
+/// # Errors
+/// The database can't be reached; [`Error::Forbidden`] for people.
+pub async fn create(tx: &mut Tx, name: &str, phone: &str, time_zone: &str) -> Result<Pending<ClinicId>, Error> {
+    tx.only_system()?;
+    let (id, at) = (tx.context().actor.clinic(), tx.context().at);
+    sqlx::query!(
+        "INSERT INTO clinic (clinic_id, name, phone, time_zone, created_at) VALUES ($1, $2, $3, $4, $5)",
+        id.0,
+        name,
+        phone,
+        time_zone,
+        at,
+    )
+    .execute(tx.connection()?)
+    .await?;
+    data_key::create(tx, Owner::Clinic).await?;
+    tx.log(Entry::new("clinic.create", Resource::Clinic));
+    Ok(Pending(id))
 }

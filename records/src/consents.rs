@@ -1,7 +1,7 @@
 //! The versioned texts that people agree to.
 
 use crate::text_enum::text_enum;
-use crate::{Error, Records};
+use crate::{Error, Records, Tx};
 
 text_enum! {
     /// What a text is about.
@@ -32,6 +32,30 @@ pub struct ConsentText {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn current_text(_records: &Records, _kind: TextKind, _lang: &str) -> Result<ConsentText, Error> {
-    Err(Error::Unfinished)
+pub async fn current_text(records: &Records, kind: TextKind, lang: &str) -> Result<ConsentText, Error> {
+    let row = sqlx::query!(
+        "SELECT version, lang, title, body FROM consent_text WHERE kind = $1 AND lang IN ($2, 'en')
+         ORDER BY published_at DESC, version DESC, (lang = $2) DESC LIMIT 1",
+        kind.as_str(),
+        lang,
+    )
+    .fetch_one(records.pool())
+    .await?;
+    Ok(ConsentText { kind, version: row.version, lang: row.lang, title: row.title, body: row.body })
+}
+
+/// Whether this is the current text of its kind, in a language that it was published in.
+pub(crate) async fn is_current(tx: &mut Tx, kind: TextKind, version: &str, lang: &str) -> Result<bool, Error> {
+    let current = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM consent_text t WHERE t.kind = $1 AND t.version = $2 AND t.lang = $3
+                 AND t.version = (SELECT n.version FROM consent_text n WHERE n.kind = $1 ORDER BY n.published_at DESC, n.version DESC LIMIT 1)
+           ) AS "current!""#,
+        kind.as_str(),
+        version,
+        lang,
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(current)
 }

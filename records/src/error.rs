@@ -18,7 +18,7 @@ pub enum Error {
     /// A stored value is not one that this version writes.
     #[error("a stored value of {0} is unknown to this version; run the newer version")]
     UnknownValue(&'static str),
-    /// Not written yet.
-    #[error("not written yet")]
-    Unfinished,
+    /// The transaction ended with a refusal before.
+    #[error("this request was refused before; send it again")]
+    Over,
 }

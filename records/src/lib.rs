@@ -31,6 +31,7 @@ pub mod join_links;
 mod key_ring;
 mod migrate;
 pub mod notes;
+mod password;
 pub mod patients;
 mod phi;
 pub mod policy;

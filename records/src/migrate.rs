@@ -1,11 +1,25 @@
 //! Brings a database to this version's schema.
 
-/// Runs the migrations that `owner_url`'s database lacks, and makes the role `bedside_app` if it is missing.
+use sqlx::migrate::Migrator;
+use sqlx::{Connection, PgConnection};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// Runs the migrations that `owner_url`'s database lacks; the first one makes the role `bedside_app` if it is missing.
 ///
 /// # Errors
-/// See [`MigrateError`]; the database is as it was before.
-pub async fn migrate(_owner_url: &str) -> Result<(), MigrateError> {
-    Err(MigrateError::Failed(crate::Error::Unfinished))
+/// See [`MigrateError`]; the database is as it was before, or as the last migration that worked left it.
+pub async fn migrate(owner_url: &str) -> Result<(), MigrateError> {
+    let mut owner = PgConnection::connect(owner_url).await?;
+    let outcome = MIGRATIONS.run_direct(None, &mut owner, false).await;
+    // The lock is the session's: closing it gives the lock back also after an error.
+    let closed = owner.close().await;
+    outcome.map_err(|error| match error {
+        sqlx::migrate::MigrateError::VersionMissing(version) => MigrateError::Newer(version),
+        sqlx::migrate::MigrateError::VersionMismatch(version) => MigrateError::Changed(version),
+        other => MigrateError::Failed(other.to_string()),
+    })?;
+    Ok(closed?)
 }
 
 /// The schema was not brought up.
@@ -17,7 +31,17 @@ pub enum MigrateError {
     /// A migration was edited after it had run.
     #[error("migration {0} is not the one that this database ran; use an unchanged build")]
     Changed(i64),
+    /// It does not answer, or refuses us.
+    #[error("the database can't be reached: {0}")]
+    Unreachable(#[from] sqlx::Error),
     /// Anything else.
     #[error("the database could not be brought up to date: {0}")]
-    Failed(crate::Error),
+    Failed(String),
+}
+
+/// Names this version's schema.
+#[cfg(feature = "testing")]
+pub(crate) fn fingerprint() -> String {
+    let all: Vec<u8> = MIGRATIONS.iter().flat_map(|migration| migration.checksum.iter().copied()).collect();
+    hex::encode(&crate::token::sha256(&all)[..6])
 }

@@ -120,6 +120,14 @@ impl PrivatePostgres {
         Ok(Self { socket_dir, postmaster: Some(postmaster) })
     }
 
+    /// The folder of the binaries that a new database would be made with.
+    ///
+    /// # Errors
+    /// [`PrivatePostgresError::NotInstalled`].
+    pub fn installed() -> Result<PathBuf, PrivatePostgresError> {
+        Binaries::find(None, None, Path::new("")).map(Binaries::into_folder)
+    }
+
     /// The database in `dir`, if another process runs it right now.
     #[must_use]
     pub fn running_in(dir: &Path) -> Option<Self> {

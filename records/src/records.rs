@@ -1,12 +1,28 @@
 //! The door to the database.
 
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Transaction};
+use tokio::sync::Semaphore;
+
 use crate::{Error, KeyRing, RequestContext, Tx};
+
+/// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
+const CONNECTIONS: u32 = 16;
+/// How long a request waits for one of them.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
+/// Passwords that are checked at once: each takes a core and 19 MiB for a while.
+const PASSWORDS_AT_ONCE: usize = 2;
 
 /// The system of record: a pool of connections and the keys. Cheap to clone.
 #[derive(Clone)]
 pub struct Records {
-    #[expect(dead_code, reason = "used as the tables come in")]
+    pool: PgPool,
     keys: KeyRing,
+    password_checks: Arc<Semaphore>,
 }
 
 impl Records {
@@ -14,16 +30,28 @@ impl Records {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub async fn connect(_app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
-        Ok(Self { keys })
+    pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
+        let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_WITHIN)
+            // Does the pinging itself, and more.
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(clean(connection)))
+            .connect_lazy_with(options);
+        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
+        records.check_role().await?;
+        Ok(records)
     }
 
     /// Begins a transaction for `context`'s actor and clinic: the only way to the tables.
     ///
     /// # Errors
     /// The database can't be reached.
-    pub async fn begin(&self, _context: RequestContext) -> Result<Tx, Error> {
-        Err(Error::Unfinished)
+    pub async fn begin(&self, context: RequestContext) -> Result<Tx, Error> {
+        let clinic = context.actor.clinic();
+        let begun = self.begin_with(format!("BEGIN; SELECT set_config('bedside.clinic_id', '{clinic}', true)")).await?;
+        Ok(Tx::new(begun, self.clone(), context))
     }
 
     /// Whether the database answers.
@@ -31,11 +59,68 @@ impl Records {
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        Err(Error::Unfinished)
+        Ok(self.pool.acquire().await?.ping().await?)
     }
 
-    /// Closes all connections.
-    pub async fn close(&self) {}
+    /// Closes all connections, once those in use are given back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A transaction that has said no clinic, and so sees only what it has a secret for.
+    pub(crate) async fn begin_without_clinic(&self) -> Result<Transaction<'static, Postgres>, Error> {
+        self.begin_with("BEGIN".to_owned()).await
+    }
+
+    /// Single statements that say no clinic.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    pub(crate) fn password_checks(&self) -> &Arc<Semaphore> {
+        &self.password_checks
+    }
+
+    /// Begins on a task of its own: a request that is dropped in the middle can't leave a half-begun transaction behind
+    /// (a fault of `sqlx` 0.9.0: the cancelled `begin` does not know that the server has begun).
+    async fn begin_with(&self, statement: String) -> Result<Transaction<'static, Postgres>, Error> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+        match begun.await {
+            Ok(begun) => Ok(begun?),
+            Err(_) => Err(Error::Database(sqlx::Error::WorkerCrashed)),
+        }
+    }
+
+    async fn check_role(&self) -> Result<(), ConnectError> {
+        let role = self
+            .pool
+            .fetch_one(
+                "SELECT current_user::text AS name, r.rolsuper OR r.rolbypassrls
+                        OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p')) AS powerful
+                 FROM pg_roles r WHERE r.rolname = current_user",
+            )
+            .await?;
+        if role.try_get::<bool, _>("powerful")? {
+            return Err(ConnectError::TooPowerful(role.try_get("name")?));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a connection may be given out again: it answers, and no transaction is open on it. In a statement of its
+/// own, a transaction begins with the statement; in one that was left open, it began before.
+async fn clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = connection.fetch_one(sqlx::raw_sql("SELECT transaction_timestamp() <> statement_timestamp()")).await?;
+    if row.try_get::<bool, _>(0)? {
+        tracing::warn!("a transaction was left open on a pooled connection and is rolled back");
+        connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+    }
+    Ok(true)
 }
 
 /// The database can't be used.

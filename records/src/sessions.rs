@@ -1,10 +1,13 @@
 //! Sessions: opaque tokens, stored as hashes, ended by idleness, by age, or by hand.
 
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 use visit::{AppointmentId, ClinicId, PatientId, Person, Role, StaffId, VisitId};
 
+use crate::action::Resource;
+use crate::audit::Entry;
 use crate::clinics::Clinic;
-use crate::{Actor, Error, Origin, Records, SessionToken};
+use crate::{Actor, Error, Origin, Pending, Records, RequestContext, SessionToken, Tx};
 
 /// Without activity for this long, a session ends.
 pub const IDLE: Duration = Duration::minutes(15);
@@ -86,30 +89,144 @@ impl JoinSession {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn staff(_records: &Records, _token: &SessionToken, _activity: Activity, _now: OffsetDateTime) -> Result<Option<StaffSession>, Error> {
-    Err(Error::Unfinished)
+pub async fn staff(records: &Records, token: &SessionToken, activity: Activity, now: OffsetDateTime) -> Result<Option<StaffSession>, Error> {
+    let Some(row) = open(records, token, activity, now).await?.filter(|row| row.kind == "staff") else { return Ok(None) };
+    staff_session(row).map(Some)
 }
 
 /// The patient's session of this token, if it is alive.
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn patient(_records: &Records, _token: &SessionToken, _activity: Activity, _now: OffsetDateTime) -> Result<Option<JoinSession>, Error> {
-    Err(Error::Unfinished)
+pub async fn patient(records: &Records, token: &SessionToken, activity: Activity, now: OffsetDateTime) -> Result<Option<JoinSession>, Error> {
+    let Some(row) = open(records, token, activity, now).await? else { return Ok(None) };
+    let (Some(patient), Some(visit), Some(appointment)) = (row.patient_id, row.visit_id, row.appointment_id) else { return Ok(None) };
+    Ok(Some(JoinSession {
+        patient_id: PatientId(patient),
+        visit_id: VisitId(visit),
+        appointment_id: AppointmentId(appointment),
+        clinic: row.clinic(),
+        idle_expires_at: row.idle_expires_at(),
+        expires_at: row.expires_at,
+    }))
 }
 
 /// Ends a session, of either kind; nothing happens if it is over already.
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn end(_records: &Records, _token: &SessionToken, _origin: &Origin, _now: OffsetDateTime) -> Result<(), Error> {
-    Err(Error::Unfinished)
+pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: OffsetDateTime) -> Result<(), Error> {
+    let Some(row) = open(records, token, Activity::Background, now).await? else { return Ok(()) };
+    let (actor, resource) = match (row.staff_id, row.patient_id, row.visit_id) {
+        (None, Some(patient), Some(visit)) => {
+            let (id, visit, clinic) = (PatientId(patient), VisitId(visit), ClinicId(row.clinic_id));
+            (Actor::Patient { id, visit, clinic }, Resource::Patient(id))
+        }
+        _ => {
+            let session = staff_session(row)?;
+            (session.actor(), Resource::Staff(session.staff_id))
+        }
+    };
+    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
+    close(&mut tx, token).await?;
+    let patient = actor.person().and_then(|person| if let Person::Patient(id) = person { Some(id) } else { None });
+    tx.log(Entry { patient, ..Entry::new("session.ended", resource) });
+    tx.commit(Pending(())).await
 }
 
 /// A call is activity: keeps all living sessions of `person` from idling out. Call it about every minute.
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn touch(_records: &Records, _clinic: ClinicId, _person: Person, _now: OffsetDateTime) -> Result<(), Error> {
-    Err(Error::Unfinished)
+pub async fn touch(records: &Records, clinic: ClinicId, person: Person, now: OffsetDateTime) -> Result<(), Error> {
+    let mut tx = records.begin(RequestContext::system("room", clinic, now)).await?;
+    let (staff, patient) = match person {
+        Person::Staff(id) => (Some(id.0), None),
+        Person::Patient(id) => (None, Some(id.0)),
+    };
+    sqlx::query!(
+        "UPDATE session SET last_seen_at = $3
+         WHERE clinic_id = $4 AND (staff_id = $1 OR patient_id = $2) AND kind <> 'pending' AND ended_at IS NULL
+           AND expires_at > $3 AND last_seen_at > $5 AND last_seen_at < $6",
+        staff,
+        patient,
+        now,
+        clinic.0,
+        now - IDLE,
+        now - TOUCH_EVERY,
+    )
+    .execute(tx.connection()?)
+    .await?;
+    tx.commit(Pending(())).await
+}
+
+/// What `open_session` gives.
+pub(crate) struct SessionRow {
+    pub kind: String,
+    pub clinic_id: Uuid,
+    pub clinic_name: String,
+    pub clinic_phone: String,
+    pub clinic_time_zone: String,
+    pub staff_id: Option<Uuid>,
+    pub staff_name: Option<String>,
+    pub staff_role: Option<String>,
+    pub patient_id: Option<Uuid>,
+    pub visit_id: Option<Uuid>,
+    pub appointment_id: Option<Uuid>,
+    pub last_seen_at: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
+}
+
+impl SessionRow {
+    fn clinic(&self) -> Clinic {
+        Clinic {
+            id: ClinicId(self.clinic_id),
+            name: self.clinic_name.clone(),
+            phone: self.clinic_phone.clone(),
+            time_zone: self.clinic_time_zone.clone(),
+        }
+    }
+
+    fn idle_expires_at(&self) -> OffsetDateTime {
+        (self.last_seen_at + IDLE).min(self.expires_at)
+    }
+}
+
+/// The living session of `token`, of any kind, in one round trip.
+pub(crate) async fn open(records: &Records, token: &SessionToken, activity: Activity, now: OffsetDateTime) -> Result<Option<SessionRow>, Error> {
+    let touch_before = (activity == Activity::User).then_some(now - TOUCH_EVERY);
+    let row = sqlx::query_as!(
+        SessionRow,
+        r#"SELECT kind AS "kind!", clinic_id AS "clinic_id!", clinic_name AS "clinic_name!", clinic_phone AS "clinic_phone!",
+                  clinic_time_zone AS "clinic_time_zone!", staff_id, staff_name, staff_role, patient_id, visit_id, appointment_id,
+                  last_seen_at AS "last_seen_at!", expires_at AS "expires_at!"
+           FROM open_session($1, $2, $3, $4)"#,
+        &token.hash()[..],
+        now,
+        now - IDLE,
+        touch_before,
+    )
+    .fetch_optional(records.pool())
+    .await?;
+    Ok(row)
+}
+
+pub(crate) fn staff_session(row: SessionRow) -> Result<StaffSession, Error> {
+    let (clinic, idle_expires_at) = (row.clinic(), row.idle_expires_at());
+    let (Some(id), Some(name), Some(role)) = (row.staff_id, row.staff_name, row.staff_role) else { return Err(Error::NotFound) };
+    let role = Role::parse(&role).ok_or(Error::UnknownValue("staff.role"))?;
+    Ok(StaffSession { staff_id: StaffId(id), name, role, clinic, idle_expires_at, expires_at: row.expires_at })
+}
+
+/// Ends the session of `token` within the running transaction.
+pub(crate) async fn close(tx: &mut Tx, token: &SessionToken) -> Result<bool, Error> {
+    let at = tx.context().at;
+    let closed = sqlx::query!(
+        "UPDATE session SET ended_at = $2 WHERE token_hash = $1 AND clinic_id = current_clinic() AND ended_at IS NULL",
+        &token.hash()[..],
+        at,
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(closed.rows_affected() == 1)
 }

@@ -1,1 +1,145 @@
-//! testing
+//! Databases for tests, also of other crates: each one fresh, migrated, and gone when it is dropped.
+//!
+//! They live in the server that `scripts/with-postgres` has started (`BEDSIDE_TEST_POSTGRES`), else in a private one
+//! that this process starts.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{KeyRing, PrivatePostgres, Records, migrate};
+
+/// Names the server that tests may fill, by its owner's address.
+pub const SERVER_VARIABLE: &str = "BEDSIDE_TEST_POSTGRES";
+
+/// One fresh database with this version's schema, and nothing in it but the consent texts.
+pub struct TestDatabase {
+    name: String,
+    server: PgConnectOptions,
+    records: Records,
+    folder: TempDir,
+}
+
+impl TestDatabase {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL; the test can't run then.
+    pub async fn new() -> Self {
+        let server = server();
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut admin = server.connect().await.expect("the test server answers");
+        let template = template(&mut admin, &server).await;
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"))).await.expect("a database from the template");
+        let folder = tempfile::tempdir().expect("a folder for the key ring");
+        let keys = KeyRing::open_or_create(&folder.path().join("keys.json")).expect("a key ring");
+        let app = server.clone().database(&name).username("bedside_app").to_url_lossy();
+        let records = Records::connect(app.as_str(), keys).await.expect("the app role may connect");
+        Self { name, server, records, folder }
+    }
+
+    /// The system of record in it. It works while this `TestDatabase` lives.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        self.records.clone()
+    }
+
+    /// A connection as the owner of the tables, to look at rows or damage them. Row-level security is in its way unless
+    /// the test server's owner is a superuser, as that of `scripts/with-postgres` is.
+    ///
+    /// # Panics
+    /// If it can't connect.
+    pub async fn owner(&self) -> PgConnection {
+        self.server.clone().database(&self.name).connect().await.expect("the owner may connect")
+    }
+
+    /// A connection as the server's own role, outside of [`Records`].
+    ///
+    /// # Panics
+    /// If it can't connect.
+    pub async fn app(&self) -> PgConnection {
+        self.server.clone().database(&self.name).username("bedside_app").connect().await.expect("the app role may connect")
+    }
+
+    /// Runs statements as the owner.
+    ///
+    /// # Panics
+    /// If they fail.
+    pub async fn execute_as_owner(&self, sql: &str) {
+        let mut owner = self.owner().await;
+        owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.expect("the owner may do it");
+        owner.close().await.expect("closing");
+    }
+
+    /// The address for the app role, e.g. for another [`Records::connect`].
+    #[must_use]
+    pub fn app_url(&self) -> String {
+        self.server.clone().database(&self.name).username("bedside_app").to_url_lossy().to_string()
+    }
+
+    /// The address for the owner.
+    #[must_use]
+    pub fn owner_url(&self) -> String {
+        self.server.clone().database(&self.name).to_url_lossy().to_string()
+    }
+
+    /// Where the key ring is.
+    #[must_use]
+    pub fn key_ring_path(&self) -> PathBuf {
+        self.folder.path().join("keys.json")
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // On a thread and runtime of its own: the test's may be the one that is being dropped.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let mut admin = server.connect().await.ok()?;
+                admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.ok()
+            })
+        });
+        let _ = dropped.join();
+    }
+}
+
+/// The server to fill.
+fn server() -> PgConnectOptions {
+    static OWN: OnceLock<(PrivatePostgres, TempDir)> = OnceLock::new();
+    let url = std::env::var(SERVER_VARIABLE).unwrap_or_else(|_| {
+        let (postgres, _) = OWN.get_or_init(|| {
+            let folder = tempfile::Builder::new().prefix("bedside-test").tempdir_in("/tmp").expect("a folder for a private PostgreSQL");
+            let postgres = PrivatePostgres::start(&folder.path().join("postgres")).expect("a private PostgreSQL");
+            (postgres, folder)
+        });
+        postgres.owner_url().to_owned()
+    });
+    PgConnectOptions::from_str(&url).expect("the address of the test server")
+}
+
+/// The migrated database that all tests of this schema are copied from; made by whoever comes first.
+async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String {
+    let name = format!("bedside_template_{}", crate::migrate::fingerprint());
+    admin.execute("SELECT pg_advisory_lock(7013)").await.expect("the lock");
+    let made: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *admin)
+        .await
+        .expect("the list of databases");
+    if !made {
+        let fresh = format!("{name}_new");
+        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {fresh}"))).await.expect("no half-made template");
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {fresh}"))).await.expect("a database for the template");
+        migrate(server.clone().database(&fresh).to_url_lossy().as_str()).await.expect("the migrations run");
+        admin.execute(AssertSqlSafe(format!("ALTER DATABASE {fresh} RENAME TO {name}"))).await.expect("the template's name");
+    }
+    admin.execute("SELECT pg_advisory_unlock(7013)").await.expect("the lock");
+    name
+}

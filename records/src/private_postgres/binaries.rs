@@ -46,6 +46,10 @@ impl Binaries {
             })
     }
 
+    pub(super) fn into_folder(self) -> PathBuf {
+        self.0
+    }
+
     pub(super) fn postgres(&self) -> PathBuf {
         self.0.join("postgres")
     }
