@@ -51,9 +51,9 @@ export function QualityList({ me }: { me: Me }) {
             <thead>
               <tr>
                 <th scope="col">{t('quality.started')}</th>
+                <th scope="col">{t('quality.worst')}</th>
                 <th scope="col">{t('quality.provider')}</th>
                 <th scope="col" className={css.num}>{t('quality.lasted')}</th>
-                <th scope="col">{t('quality.worst')}</th>
                 <th scope="col" className={css.num}>{t('quality.round_trip')}</th>
                 <th scope="col" className={css.num}>{t('quality.loss')}</th>
                 <th scope="col" className={css.num}>{t('quality.jitter')}</th>
@@ -66,9 +66,9 @@ export function QualityList({ me }: { me: Me }) {
                 return (
                   <tr key={item.visit_id}>
                     <td>{item.started_at ? moment(lang, item.started_at) : '–'}</td>
+                    <td><Score mos={item.worst_mos} /></td>
                     <td><Link to="/app/quality/$visitId" params={{ visitId: item.visit_id }} className={css.open}>{item.provider_name}<span className="visually-hidden">, {item.started_at ? t('quality.open', { time: moment(lang, item.started_at) }) : ''}</span></Link></td>
                     <td className={css.num}>{item.started_at && item.ended_at ? duration(lang, Date.parse(item.ended_at) - Date.parse(item.started_at)) : '–'}</td>
-                    <td><Score mos={item.worst_mos} /></td>
                     <td className={css.num}>{worst.round_trip_ms === null ? '–' : `${number(lang, worst.round_trip_ms)} ms`}</td>
                     <td className={css.num}>{worst.loss === null ? '–' : percent(lang, worst.loss)}</td>
                     <td className={css.num}>{worst.jitter_ms === null ? '–' : `${number(lang, worst.jitter_ms, 1)} ms`}</td>

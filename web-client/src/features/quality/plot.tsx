@@ -3,7 +3,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { clockWithSeconds } from '../../lib/i18n/format';
+import { clock, clockWithSeconds } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
 import css from './quality.module.css';
 
@@ -12,7 +12,7 @@ export interface Line { label: string; points: { at: number; value: number | nul
 const HEIGHT = 240;
 const DASHES: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
-export function Plot({ title, unit, lines, show }: { title: string; unit: string; lines: Line[]; show: (value: number) => string }) {
+export function Plot({ title, unit, lines, show, range }: { title: string; unit: string; lines: Line[]; show: (value: number) => string; range?: [number, number] }) {
   const { t, lang } = useText();
   const box = useRef<HTMLDivElement>(null);
   const times = [...new Set(lines.flatMap((line) => line.points.map((point) => point.at)))].sort((a, b) => a - b);
@@ -33,8 +33,8 @@ export function Plot({ title, unit, lines, show }: { title: string; unit: string
       width: element.clientWidth, height: HEIGHT,
       cursor: { drag: { x: true, y: false } },
       legend: { live: true },
-      scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.15, Number.MIN_VALUE) || 1] } },
-      axes: [{ ...axis, values: (_, splits) => splits.map((split) => clockWithSeconds(lang, split * 1000)), space: 120 }, { ...axis, size: 84, values: (_, splits) => splits.map(show) }],
+      scales: { y: { range: (_, __, max) => range ?? [0, max > 0 ? max * 1.15 : 1] } },
+      axes: [{ ...axis, values: (_, splits) => splits.map((split) => (split % 60 === 0 ? clock(lang, split * 1000) : clockWithSeconds(lang, split * 1000))), space: 96 }, { ...axis, size: 104, values: (_, splits) => splits.map(show) }],
       series: [
         { label: t('quality.at'), value: (_, at) => (at ? clockWithSeconds(lang, at * 1000) : '–') },
         ...lines.map((line, n) => ({

@@ -71,7 +71,7 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
         {canShare && <Control icon="screen" on={Boolean(devices.screenTrack)} label={devices.screenTrack ? t('visit.stop_share') : t('visit.share')} onClick={() => void call.devices.shareScreen(!devices.screenTrack)} className={css.wideOnly} />}
         <Control icon="chat" on={chatOpen} label={t('visit.chat')} badge={unread} expanded={chatOpen} onClick={() => setChatOpen(!chatOpen)} />
         {controls}
-        <Button kind="stageDanger" icon="leave" onClick={onLeave}>{t('visit.leave')}</Button>
+        <Button kind={controls ? 'stage' : 'stageDanger'} icon="leave" onClick={onLeave}>{t('visit.leave')}</Button>
       </div>
       {chatOpen && <div className={css.chat}><Chat call={call} onClose={() => setChatOpen(false)} /></div>}
       {room && <RecordingQuestion call={call} room={room} />}

@@ -85,7 +85,7 @@ export function HostStage({ call, visit, onEnded, again }: { call: Call; visit: 
             {records
               ? <Control icon="stop" on label={t('visit.stop_record')} onClick={() => call.stopRecording()} disabled={recording.is === 'stopping'} />
               : <Control icon="record" label={t('visit.record')} onClick={() => call.startRecording()} />}
-            <Button kind="stageDanger" onClick={() => setEnding(true)}>{t('visit.end')}</Button>
+            <Button kind="stageDanger" icon="close" onClick={() => setEnding(true)}>{t('visit.end')}</Button>
           </>
         }
       />

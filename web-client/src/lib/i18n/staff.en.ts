@@ -78,7 +78,7 @@ export const staff = {
   'link_state.active': 'Link sent',
   'link_state.revoked': 'Link revoked',
   'link_state.expired': 'Link expired',
-  'link_state.locked': 'Link locked: wrong date of birth',
+  'link_state.locked': 'Link locked',
 
   'link.title': 'Link for {name}',
   'link.intro': 'Give this link to the patient only. A new link replaces the one before.',

@@ -80,7 +80,7 @@ export const staff: Record<StaffKey, string> = {
   'link_state.active': 'Enlace enviado',
   'link_state.revoked': 'Enlace anulado',
   'link_state.expired': 'Enlace vencido',
-  'link_state.locked': 'Enlace bloqueado: fecha de nacimiento incorrecta',
+  'link_state.locked': 'Enlace bloqueado',
 
   'link.title': 'Enlace para {name}',
   'link.intro': 'Dé este enlace solo al paciente. Un enlace nuevo reemplaza al anterior.',
