@@ -61,13 +61,15 @@ struct Last {
 pub(crate) struct Forwarder {
     first: u64,
     epoch: Option<Epoch>,
+    /// The epoch before, for packets that fill its holes late, and the first number of the present one.
+    previous: Option<(Epoch, u64)>,
     last: Option<Last>,
 }
 
 impl Forwarder {
     /// Begins numbering at `first`.
     pub(crate) fn new(first: u64) -> Self {
-        Self { first, epoch: None, last: None }
+        Self { first, ..Self::default() }
     }
 
     /// The SSRC that is being forwarded.
@@ -83,18 +85,27 @@ impl Forwarder {
     /// Ends the epoch: nothing passes until the next start packet.
     pub(crate) fn pause(&mut self) {
         self.epoch = None;
+        self.previous = None;
     }
 
     /// Places a packet; `wanted`: this packet's layer is the one to switch to. `None`: it is not forwarded.
     pub(crate) fn place(&mut self, packet: &Arrival<'_>, wanted: bool) -> Option<Place> {
         let same = self.epoch.is_some_and(|epoch| epoch.ssrc == packet.ssrc);
+        let mut late = None;
         if !same {
-            if !wanted || !packet.start {
-                return None;
+            if wanted && packet.start {
+                let epoch = self.begin(packet);
+                self.previous = self.epoch.replace(epoch).map(|old| (old, packet.seq.wrapping_add(epoch.seq_shift)));
+            } else {
+                // A hole in what was sent before the switch can still be filled.
+                let (old, end) = self.previous.filter(|_| self.epoch.is_some())?;
+                if old.ssrc != packet.ssrc || packet.seq.wrapping_add(old.seq_shift) >= end {
+                    return None;
+                }
+                late = Some(old);
             }
-            self.epoch = Some(self.begin(packet));
         }
-        let epoch = self.epoch?;
+        let epoch = late.or(self.epoch)?;
         if packet.seq < epoch.first_seq {
             return None;
         }

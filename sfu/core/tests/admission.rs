@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{World, key};
-use sfu_core::event::EventKind;
+use sfu_core::event::{Direction, EventKind};
 use sfu_core::tap::Source;
 
 #[test]
@@ -137,7 +137,9 @@ fn the_same_seed_gives_the_same_events() {
                 shown.sort();
                 format!("{shown:?}")
             }
-            EventKind::Quality(interval) => format!("{:?} {}", interval.direction, interval.packets),
+            // What str0m retransmits depends on its unordered maps; what arrives at the server does not.
+            EventKind::Quality(interval) if interval.direction == Direction::Up => format!("{}", interval.packets),
+            EventKind::Quality(interval) => format!("{:?}", interval.direction),
             other => format!("{other:?}"),
         };
         world.events.iter().map(|(at, room, peer, kind)| (*at, *room, *peer, names(kind))).collect::<Vec<_>>()

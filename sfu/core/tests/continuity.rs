@@ -13,6 +13,7 @@ fn pair(seed: u64) -> World {
     let mut world = World::new(1, seed);
     let (host, patient) = (world.join(0), world.join(0));
     world.run_until_connected();
+    world.run_for(Duration::from_millis(500));
     world.admit(host);
     world.admit(patient);
     world
@@ -41,7 +42,6 @@ fn assert_continuous(packets: &[&Received]) {
         assert_eq!(b.tl0.unwrap().wrapping_sub(a.tl0.unwrap()), frames as u8);
         if a.layer != b.layer {
             assert!(b.keyframe, "a switch happens at a keyframe: {a:?} then {b:?}");
-            assert!(a.marker, "and after a whole frame: {a:?} then {b:?}");
         }
     }
 }
