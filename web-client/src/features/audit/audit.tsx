@@ -70,15 +70,14 @@ export function Audit({ me }: { me: Me }) {
 function Entry({ item, onFilter }: { item: AuditItem; onFilter: (only: Partial<Filter>) => void }) {
   const { t, lang } = useText();
   const { actor_id: actor, patient_id: patient } = item;
-  const good = /^(ok|allowed|success|done)/i.test(item.outcome);
   return (
     <li>
       <details>
         <summary aria-label={t('audit.details_of', { seq: item.seq })}>
           <time dateTime={item.at}>{exactly(lang, item.at)}</time>
-          <span className={css.who}>{item.actor_name ?? t('audit.nobody')}{item.actor_role && <span> {roleName(item.actor_role)}</span>}</span>
+          <span className={css.who}>{item.actor_name ?? t('audit.nobody')}<span> {roleName(item.actor_role)}</span></span>
           <span className={css.what}>{item.action}</span>
-          <Pill tone={good ? 'plain' : 'danger'}>{item.outcome}</Pill>
+          <Pill tone={item.outcome === 'allowed' ? 'plain' : 'danger'}>{t(`audit.outcome.${item.outcome}`)}</Pill>
           <Icon name="right" />
         </summary>
         <dl>
@@ -88,7 +87,9 @@ function Entry({ item, onFilter }: { item: AuditItem; onFilter: (only: Partial<F
           {patient && <Fact label={t('audit.patient')}><code>{patient}</code> <Button kind="quiet" onClick={() => onFilter({ patient_id: patient })}>{t('audit.filter_this_patient')}</Button></Fact>}
           {item.reason && <Fact label={t('audit.reason')}>{item.reason}</Fact>}
           {item.address && <Fact label={t('audit.where')}>{item.address}</Fact>}
+          {item.user_agent && <Fact label={t('audit.browser')}>{item.user_agent}</Fact>}
           {item.request_id && <Fact label={t('audit.request')}><code>{item.request_id}</code></Fact>}
+          {Boolean(item.detail) && <Fact label={t('audit.details')}><code>{JSON.stringify(item.detail)}</code></Fact>}
         </dl>
       </details>
     </li>

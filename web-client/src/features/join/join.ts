@@ -176,6 +176,7 @@ async function patientTicket(): Promise<TicketAnswer> {
     if (error instanceof Problem) {
       if (error.status === 401) return { refused: 'signed_out' };
       if (error.status === 403 || error.status === 404 || error.status === 410) return { refused: 'not_allowed' };
+      if (error.code === 'visit.over') return { refused: 'visit_ended' };
       if (error.status === 409) return { refused: 'incomplete' };
     }
     throw error;

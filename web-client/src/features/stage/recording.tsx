@@ -58,7 +58,6 @@ function Question({ call, recording, version }: { call: Call; recording: string;
       }
     >
       {error ? <Failed error={error} onRetry={() => setRound(round + 1)} /> : text ? <p className={css.consent}>{text.body}</p> : <Loading>{t('recording.text.loading')}</Loading>}
-      <p>{t('recording.ask.waiting')} {t('recording.ask.withdraw')}</p>
     </Dialog>
   );
 }

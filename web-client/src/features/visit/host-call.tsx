@@ -24,6 +24,7 @@ async function staffTicket(visit: string): Promise<TicketAnswer> {
   } catch (error) {
     if (error instanceof Problem) {
       if (error.status === 401) return { refused: 'signed_out' };
+      if (error.code === 'visit.over') return { refused: 'visit_ended' };
       if (error.status === 403 || error.status === 404 || error.status === 409 || error.status === 410) return { refused: 'not_allowed' };
     }
     throw error;

@@ -75,7 +75,7 @@ export interface Visit {
   reason: string | null;
   consent: Consent | null;
 }
-export interface TimelineItem { seq: number; at: string; fact: string; by_name: string | null; detail: string | null }
+export interface TimelineItem { seq: number; at: string; fact: string; by_name: string | null; detail: Record<string, unknown> }
 export interface Addendum { body: string; author: string; at: string }
 export interface Note {
   state: 'none' | 'draft' | 'signed';
@@ -94,7 +94,7 @@ export interface Recording {
   duration_ms: number | null;
   bytes: number | null;
   sha256: string | null;
-  gaps: number;
+  gaps: number | null;
 }
 
 export interface QualityFigures {
@@ -132,13 +132,16 @@ export interface AuditItem {
   at: string;
   actor_id: string | null;
   actor_name: string | null;
-  actor_role: string | null;
+  actor_role: string;
   action: string;
   resource_type: string;
   resource_id: string | null;
   patient_id: string | null;
-  outcome: string;
+  patient_ids: string[];
+  outcome: 'allowed' | 'denied' | 'failed';
   reason: string | null;
   address: string | null;
+  user_agent: string | null;
   request_id: string | null;
+  detail: unknown;
 }

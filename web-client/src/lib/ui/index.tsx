@@ -146,7 +146,7 @@ export function Dialog({ title, children, actions, onClose, sheet }: DialogProps
       }}
     >
       <h2 id={id}>{title}</h2>
-      {children}
+      <div className={css.body}>{children}</div>
       <div className={css.actions}>{actions}</div>
     </dialog>
   );
