@@ -29,7 +29,9 @@ use reqwest::Url;
 
 use crate::clinic::{Demo, Invitation, Provider};
 use crate::http::{CallError, Server};
+use crate::media::Camera;
 use crate::report::{Failure, Report, Run, ServerCost};
+use crate::synthetic::VIDEO_PAYLOAD_BYTES;
 use crate::visit_run::{Visit, VisitReport};
 
 const CPU_SECONDS: &str = "bedside_process_cpu_seconds_total";
@@ -72,6 +74,9 @@ struct Visits {
     /// Send one camera layer instead of three.
     #[arg(long)]
     no_simulcast: bool,
+    /// Largest video payload of one packet, bytes. With 77 and one layer each person sends about 300 packets a second.
+    #[arg(long, value_name = "BYTES", default_value_t = VIDEO_PAYLOAD_BYTES, value_parser = clap::value_parser!(u16).range(50..=1_200))]
+    video_payload: u16,
     /// Highest accepted share of lost packets, 0 to 1.
     #[arg(long, default_value_t = 0.01, value_parser = share)]
     max_loss: f64,
@@ -123,9 +128,9 @@ async fn visits(arguments: &Visits) -> Result<Report> {
     let provider = Provider::sign_in(&server, &demo.provider).await?;
     let count = arguments.visits as usize;
     let invitations = provider.invitations(&demo, count).await?;
-    let simulcast = !arguments.no_simulcast;
+    let sends = Camera { simulcast: !arguments.no_simulcast, payload_bytes: arguments.video_payload };
 
-    let joins = invitations.iter().map(|invitation| join(&server, &provider, invitation, simulcast));
+    let joins = invitations.iter().map(|invitation| join(&server, &provider, invitation, sends));
     let (mut waiting, mut failed) = (Vec::new(), Vec::new());
     let mut joined = stream::iter(joins).buffer_unordered(arguments.joining as usize);
     while let Some(outcome) = joined.next().await {
@@ -149,7 +154,7 @@ async fn visits(arguments: &Visits) -> Result<Report> {
         base: server.origin(),
         visits: count,
         seconds: arguments.seconds,
-        simulcast,
+        simulcast: sends.simulcast,
         max_loss: arguments.max_loss,
         server: cost(before, after),
         rate_limited_ms: server.held_ms(),
@@ -164,8 +169,8 @@ async fn visits(arguments: &Visits) -> Result<Report> {
     Ok(report)
 }
 
-async fn join(server: &Server, provider: &Provider<'_>, invitation: &Invitation, simulcast: bool) -> Result<Visit, Failure> {
-    let joined = Visit::join(server, provider, invitation, simulcast).await;
+async fn join(server: &Server, provider: &Provider<'_>, invitation: &Invitation, sends: Camera) -> Result<Visit, Failure> {
+    let joined = Visit::join(server, provider, invitation, sends).await;
     joined.map_err(|error| Failure { visit: invitation.visit, error: format!("{error:#}") })
 }
 

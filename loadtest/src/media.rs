@@ -54,6 +54,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Behind every interceptor of the library, so that it sees what the application would.
 const EAR_SLOT: usize = 14_000;
 
+/// What everybody's camera sends.
+#[derive(Debug, Clone, Copy)]
+pub struct Camera {
+    /// Three layers, or the largest alone.
+    pub simulcast: bool,
+    /// Largest RTP payload, bytes; a small one makes many packets of the same picture.
+    pub payload_bytes: u16,
+}
+
 /// A person's peer connection and what it sends.
 pub struct Media {
     connection: Arc<dyn PeerConnection>,
@@ -62,6 +71,7 @@ pub struct Media {
     wire: Arc<Wire>,
     voice: Outgoing,
     layers: Vec<(Outgoing, Layer)>,
+    payload_bytes: u16,
     keyframe_wanted: Option<mpsc::UnboundedReceiver<u32>>,
     sending: Vec<JoinHandle<()>>,
 }
@@ -81,7 +91,9 @@ impl Media {
     ///
     /// # Errors
     /// When no socket can be bound or the library refuses the configuration.
-    pub async fn new(server: &(String, u16), wire: Arc<Wire>, speaker: Arc<Wire>, voice_ssrc: u32, simulcast: bool) -> Result<Self> {
+    pub async fn new(server: &(String, u16), wire: Arc<Wire>, speaker: Arc<Wire>, sends: Camera) -> Result<Self> {
+        let Camera { simulcast, payload_bytes } = sends;
+        let voice_ssrc = wire.voice_ssrc();
         let tally = Arc::new(Mutex::new(Tally::default()));
         let (tell_state, state) = watch::channel(RTCPeerConnectionState::New);
         let (want_keyframe, keyframe_wanted) = mpsc::unbounded_channel();
@@ -129,7 +141,7 @@ impl Media {
             })
             .collect();
         let keyframe_wanted = Some(keyframe_wanted);
-        Ok(Self { connection, state, tally, wire, voice, layers, keyframe_wanted, sending: Vec::new() })
+        Ok(Self { connection, state, tally, wire, voice, layers, payload_bytes, keyframe_wanted, sending: Vec::new() })
     }
 
     /// Makes the offer and applies it locally.
@@ -182,7 +194,7 @@ impl Media {
         }));
         let mut layers = Vec::new();
         for (outgoing, layer) in &self.layers {
-            layers.push((Packets::of(outgoing, VP8_PAYLOAD_TYPE).await?, Playback::new(layer)));
+            layers.push((Packets::of(outgoing, VP8_PAYLOAD_TYPE).await?, Playback::new(layer, self.payload_bytes)));
         }
         self.sending.push(tokio::spawn(async move {
             let mut tick = ticks(Duration::from_secs(1) / VIDEO_FRAMES_PER_SECOND);
@@ -428,9 +440,9 @@ mod tests {
     }
 
     async fn caller(simulcast: bool) -> (Media, Arc<Wire>) {
-        let voice_ssrc = fresh_ssrc();
-        let wire = Arc::new(Wire::of(voice_ssrc));
-        let media = Media::new(&loopback(), Arc::clone(&wire), Arc::default(), voice_ssrc, simulcast).await;
+        let wire = Arc::new(Wire::of(fresh_ssrc()));
+        let sends = Camera { simulcast, payload_bytes: crate::synthetic::VIDEO_PAYLOAD_BYTES };
+        let media = Media::new(&loopback(), Arc::clone(&wire), Arc::default(), sends).await;
         (media.expect("a peer connection"), wire)
     }
 

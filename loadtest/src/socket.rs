@@ -42,6 +42,12 @@ impl Wire {
         Self { voice_ssrc, ..Self::default() }
     }
 
+    /// The SSRC of this person's voice.
+    #[must_use]
+    pub fn voice_ssrc(&self) -> u32 {
+        self.voice_ssrc
+    }
+
     /// RTP datagrams received, whatever stream they claim to belong to.
     #[must_use]
     pub fn rtp_in(&self) -> u64 {

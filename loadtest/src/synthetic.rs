@@ -22,8 +22,8 @@ pub const OPUS_FRAME_TICKS: u32 = 960;
 pub const VIDEO_FRAMES_PER_SECOND: u32 = 15;
 /// Length of one VP8 frame in units of its 90 kHz clock.
 pub const VIDEO_FRAME_TICKS: u32 = 90_000 / VIDEO_FRAMES_PER_SECOND;
-/// Largest VP8 payload of one packet, bytes, payload descriptor included.
-pub const VIDEO_PAYLOAD_BYTES: usize = 1_150;
+/// Largest VP8 payload of one packet unless said otherwise, bytes, payload descriptor included.
+pub const VIDEO_PAYLOAD_BYTES: u16 = 1_150;
 
 const VOICE: &[u8] = include_bytes!("../media/voice.ogg");
 const STAMP_MAGIC: [u8; 4] = *b"bsd1";
@@ -87,16 +87,17 @@ pub fn voice() -> Result<Vec<Bytes>> {
 pub struct Playback {
     frames: Vec<Bytes>,
     next: usize,
+    payload_bytes: usize,
     payloader: Vp8Payloader,
 }
 
 impl Playback {
-    /// Plays `layer` from its keyframe.
+    /// Plays `layer` from its keyframe in payloads of at most `payload_bytes`.
     #[must_use]
-    pub fn new(layer: &Layer) -> Self {
+    pub fn new(layer: &Layer, payload_bytes: u16) -> Self {
         let mut payloader = Vp8Payloader::default();
         payloader.enable_picture_id = true;
-        Self { frames: layer.frames.clone(), next: 0, payloader }
+        Self { frames: layer.frames.clone(), next: 0, payload_bytes: payload_bytes.into(), payloader }
     }
 
     /// The next frame will be a keyframe.
@@ -111,7 +112,7 @@ impl Playback {
     pub fn next_frame(&mut self) -> Result<Vec<Bytes>> {
         let frame = &self.frames[self.next];
         self.next = (self.next + 1) % self.frames.len();
-        Ok(self.payloader.payload(VIDEO_PAYLOAD_BYTES, frame)?)
+        Ok(self.payloader.payload(self.payload_bytes, frame)?)
     }
 }
 
@@ -185,7 +186,7 @@ mod tests {
         assert!(sizes.is_sorted(), "{sizes:?}");
         for layer in &layers {
             assert_eq!(layer.frames.len() as u32, 2 * VIDEO_FRAMES_PER_SECOND);
-            let mut playback = Playback::new(layer);
+            let mut playback = Playback::new(layer, VIDEO_PAYLOAD_BYTES);
             let starts: Vec<bool> = (0..layer.frames.len() + 1)
                 .map(|_| begins_keyframe(&playback.next_frame().expect("payloads")[0]))
                 .collect();
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn a_keyframe_is_seen_with_a_long_picture_id_too() {
         let layer = &camera(false).expect("clip")[0];
-        let mut playback = Playback::new(layer);
+        let mut playback = Playback::new(layer, VIDEO_PAYLOAD_BYTES);
         for _ in 0..300 {
             playback.next_frame().expect("payloads");
         }

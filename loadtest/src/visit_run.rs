@@ -16,7 +16,7 @@ use visit::{ParticipantId, VisitId};
 use crate::clinic::{Invitation, Provider};
 use crate::ear::Tally;
 use crate::http::{Browser, Server};
-use crate::media::{Media, fresh_ssrc};
+use crate::media::{Camera, Media, fresh_ssrc};
 use crate::signal::Signal;
 use crate::socket::Wire;
 
@@ -87,19 +87,17 @@ impl Visit {
     ///
     /// # Errors
     /// When any step is refused or takes too long; the error says which.
-    pub async fn join(server: &Server, provider: &Provider<'_>, invitation: &Invitation, simulcast: bool) -> Result<Self> {
-        let (patient_voice, provider_voice) = (fresh_ssrc(), fresh_ssrc());
-        let patient_wire = Arc::new(Wire::of(patient_voice));
-        let provider_wire = Arc::new(Wire::of(provider_voice));
-        let media = |own: &Arc<Wire>, other: &Arc<Wire>, voice_ssrc| {
+    pub async fn join(server: &Server, provider: &Provider<'_>, invitation: &Invitation, sends: Camera) -> Result<Self> {
+        let [patient_wire, provider_wire] = [fresh_ssrc(), fresh_ssrc()].map(|ssrc| Arc::new(Wire::of(ssrc)));
+        let media = |own: &Arc<Wire>, other: &Arc<Wire>| {
             let (own, other) = (Arc::clone(own), Arc::clone(other));
-            async move { Media::new(&server.authority(), own, other, voice_ssrc, simulcast).await }
+            async move { Media::new(&server.authority(), own, other, sends).await }
         };
 
         let opened = Instant::now();
         let browser = Browser::new(server);
         let ticket = check_in(&browser, invitation).await?;
-        let patient = Person::enter(server, ticket, media(&patient_wire, &provider_wire, patient_voice)).await.context("patient")?;
+        let patient = Person::enter(server, ticket, media(&patient_wire, &provider_wire)).await.context("patient")?;
         patient.signal.say(ClientMessage::JoinWaitingRoom)?;
         let waiting = |phase: &PhaseView| matches!(phase, PhaseView::Waiting { .. });
         patient
@@ -114,7 +112,7 @@ impl Visit {
             .post(&format!("/visits/{}/ticket", invitation.visit), &json!({}))
             .await
             .context("the provider's ticket")?;
-        let provider = Person::enter(server, ticket.ticket, media(&provider_wire, &patient_wire, provider_voice)).await.context("provider")?;
+        let provider = Person::enter(server, ticket.ticket, media(&provider_wire, &patient_wire)).await.context("provider")?;
         provider
             .signal
             .until("sight of the waiting patient", |heard| {
