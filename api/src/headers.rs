@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 
+use crate::ApiConfig;
+
 /// No inline script or style, nothing from elsewhere, in nobody's frame. `blob:` is for pictures and sound that the
 /// page itself makes.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -23,10 +25,11 @@ serial=(), bluetooth=(), midi=(), browsing-topics=()";
 /// Two years, as browsers' preload lists ask for.
 const HSTS: &str = "max-age=63072000; includeSubDomains";
 
-/// Wraps everything that the server serves, pages and API alike. `tls`: whether people come by TLS.
+/// Wraps everything that the server serves, pages and API alike.
 ///
 /// A header that a handler has set itself (say, `Cache-Control` on hashed assets) stays.
-pub fn security_headers(router: Router, tls: bool) -> Router {
+pub fn security_headers(router: Router, config: &ApiConfig) -> Router {
+    let tls = config.tls;
     router.layer(from_fn(move |request: Request, next: Next| async move {
         let mut response: Response = next.run(request).await;
         add(response.headers_mut(), tls);

@@ -46,6 +46,7 @@ pub(crate) struct AuditPage {
     /// Newest first.
     items: Vec<AuditEvent>,
     /// Null on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -57,28 +58,36 @@ pub(crate) struct AuditEvent {
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     /// Null for the server itself and for unknown accounts.
+    #[schema(required)]
     actor_id: Option<Uuid>,
     /// For members of staff.
+    #[schema(required)]
     actor_name: Option<String>,
     /// Role then, or the server's job.
     actor_role: String,
     action: String,
     resource_type: String,
+    #[schema(required)]
     resource_id: Option<Uuid>,
     /// Whose data it was.
+    #[schema(required)]
     patient_id: Option<Uuid>,
     /// Whose data it was, if it was a list.
     patient_ids: Vec<Uuid>,
     #[schema(schema_with = words::outcome)]
     outcome: Outcome,
     /// Why, a short word.
+    #[schema(required)]
     reason: Option<String>,
     /// From where.
+    #[schema(required)]
     address: Option<String>,
+    #[schema(required)]
     user_agent: Option<String>,
+    #[schema(required)]
     request_id: Option<String>,
     /// More, e.g. a recording's hash.
-    #[schema(value_type = Option<Object>)]
+    #[schema(required, value_type = Option<Object>)]
     detail: Option<Value>,
 }
 
@@ -115,6 +124,7 @@ impl From<EventPage> for AuditPage {
 #[utoipa::path(
     get,
     path = "/audit",
+    operation_id = "search_audit",
     tag = "audit",
     params(AuditQuery),
     security(("staff" = [])),

@@ -10,6 +10,7 @@ use crate::session::Staff;
 #[utoipa::path(
     get,
     path = "/me",
+    operation_id = "me",
     tag = "auth",
     security(("staff" = [])),
     responses((status = 200, body = Me), SignedIn, Anyone)

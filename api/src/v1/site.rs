@@ -23,6 +23,7 @@ pub(crate) struct Site {
 #[utoipa::path(
     get,
     path = "/site",
+    operation_id = "site",
     tag = "site",
     responses((status = 200, body = Site), Anyone)
 )]

@@ -44,6 +44,7 @@ impl From<ConsentText> for Text {
 #[utoipa::path(
     get,
     path = "/texts/{kind}",
+    operation_id = "text",
     tag = "site",
     params(("kind" = String, Path, description = "`telehealth_consent` or `recording_consent`"), TextQuery),
     responses((status = 200, body = Text), Addressed, TakesQuery, Anyone)

@@ -11,11 +11,15 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use records::demo::{self, Demo, DemoAccount, DemoSite};
+use records::demo::{self, Demo, DemoAccount, DemoSite, DemoVisit};
+use records::staff::{self, NewStaff};
 use records::testing::TestDatabase;
+use records::{Phi, RequestContext};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tower::ServiceExt as _;
+use visit::{PatientId, Role, StaffId};
+use zeroize::Zeroizing;
 
 use crate::document::Document;
 use crate::recordings::Shelf;
@@ -31,6 +35,8 @@ pub struct App {
     pub riverside: Demo,
     pub lakeside: Demo,
     pub shelf: Shelf,
+    /// Riverside's provider.
+    pub provider: StaffId,
     document: Document,
     /// Dropped last: the database goes with it.
     _database: TestDatabase,
@@ -45,7 +51,7 @@ impl App {
     /// The same with other limits.
     pub async fn start_with(limits: RateLimits) -> Arc<Self> {
         let database = TestDatabase::new().await;
-        let records = database.records().clone();
+        let records = database.records();
         let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
         let (clock, hand) = Clock::manual(now);
         let riverside = demo::seed(&records, DemoSite::Riverside, None, ORIGIN, now).await.unwrap();
@@ -63,8 +69,23 @@ impl App {
             limits,
         };
         let state = AppState::new(records, Arc::new(shelf.clone()), config, clock);
-        let router = security_headers(Router::new().nest("/api", api::router(state.clone())), true);
-        Arc::new(Self { state, router, clock: hand, riverside, lakeside, shelf, document: Document::served(), _database: database })
+        let router = security_headers(Router::new().nest("/api", api::router(state.clone())), &state.config);
+        let nobody = StaffId(uuid::Uuid::nil());
+        let mut app = Arc::new(Self {
+            state,
+            router,
+            clock: hand,
+            riverside,
+            lakeside,
+            shelf,
+            provider: nobody,
+            document: Document::served(),
+            _database: database,
+        });
+        let me = app.signed_in(&app.riverside.provider).await.get("/api/v1/me").await.json();
+        let provider = me["staff_id"].as_str().unwrap().parse().unwrap();
+        Arc::get_mut(&mut app).expect("the browser is gone").provider = provider;
+        app
     }
 
     /// Somebody with no cookies yet, at an address of their own.
@@ -90,6 +111,36 @@ impl App {
         let body = serde_json::json!({"token": token_of(&visit.patient_link), "date_of_birth": visit.date_of_birth});
         browser.post("/api/v1/join/identity", body).await.is(StatusCode::OK);
         browser
+    }
+
+    /// Whose visit it is.
+    pub fn patient_of(&self, visit: &DemoVisit) -> PatientId {
+        self.riverside.patients.iter().find(|patient| patient.name == visit.patient_name).unwrap().patient_id
+    }
+
+    /// A new member of Riverside's staff, who cares for these patients.
+    pub async fn hire(&self, name: &str, role: Role, patients: &[PatientId]) -> DemoAccount {
+        let email = format!("{}@example.org", name.replace(' ', ".").to_lowercase());
+        let password = "correct horse battery staple".to_owned();
+        let secret = [u8::try_from(name.len()).unwrap(); staff::TOTP_SECRET_BYTES];
+        let new = NewStaff {
+            email: email.clone(),
+            name: name.to_owned(),
+            role,
+            password: Phi::from(password.as_str()),
+            totp_secret: Zeroizing::new(secret),
+        };
+        let context = RequestContext::system("test", self.riverside.clinic.id, self.state.clock.wall());
+        let mut tx = self.state.records.begin(context.clone()).await.unwrap();
+        let hired = staff::create(&mut tx, &new).await.unwrap();
+        let id = tx.commit(hired).await.unwrap();
+        for patient in patients {
+            let mut tx = self.state.records.begin(context.clone()).await.unwrap();
+            let assigned = staff::assign(&mut tx, id, *patient).await.unwrap();
+            tx.commit(assigned).await.unwrap();
+        }
+        let totp_secret = totp_rs::Secret::new(Box::new(secret)).to_base32();
+        DemoAccount { email, password, totp_secret, name: name.to_owned() }
     }
 
     /// The code that this account's authenticator shows now.

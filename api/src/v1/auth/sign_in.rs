@@ -41,6 +41,7 @@ pub(crate) struct NextFactor {
 #[utoipa::path(
     post,
     path = "/auth/sign-in",
+    operation_id = "sign_in",
     tag = "auth",
     request_body = Credentials,
     responses(

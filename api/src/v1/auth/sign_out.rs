@@ -17,6 +17,7 @@ use crate::session::{STAFF_COOKIE, Visitor, token, without};
 #[utoipa::path(
     post,
     path = "/auth/sign-out",
+    operation_id = "sign_out",
     tag = "auth",
     security(("staff" = []), ()),
     responses((status = 204, description = "Signed out"), Changes, Anyone)

@@ -28,6 +28,7 @@ pub(crate) struct Code {
 #[utoipa::path(
     post,
     path = "/auth/totp",
+    operation_id = "totp",
     tag = "auth",
     request_body = Code,
     security(("staff" = [])),

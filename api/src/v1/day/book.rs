@@ -19,9 +19,6 @@ use crate::problem::Problem;
 use crate::session::Staff;
 use crate::words;
 
-/// Longest idempotency key, characters.
-const MAX_KEY_CHARS: usize = 255;
-
 /// A slot to book.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,9 +55,10 @@ pub(crate) struct Booked {
 #[utoipa::path(
     post,
     path = "/appointments",
+    operation_id = "book",
     tag = "day",
     request_body = Booking,
-    params(("Idempotency-Key" = String, Header, description = "Chosen by the client, new for each booking; at most 255 characters")),
+    params(("Idempotency-Key" = String, Header, description = "Chosen by the client, new for each booking; at most 200 characters")),
     security(("staff" = [])),
     responses(
         (status = 201, body = Booked),
@@ -102,17 +100,15 @@ pub(crate) async fn book(
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
-    headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok())
-        .filter(|key| !key.is_empty() && key.len() <= MAX_KEY_CHARS)
-        .ok_or_else(|| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "idempotency_key.missing",
-                "Send an Idempotency-Key header of 1 to 255 visible ASCII characters, new for each booking.",
-            )
-        })
+    headers.get("idempotency-key").and_then(|value| value.to_str().ok()).ok_or_else(key_missing)
+}
+
+fn key_missing() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "idempotency_key.missing",
+        "Send an Idempotency-Key header of 1 to 200 visible ASCII characters, new for each booking.",
+    )
 }
 
 impl From<BookError> for Problem {
@@ -133,6 +129,7 @@ impl From<BookError> for Problem {
                 "appointment.provider_unknown",
                 "There is no such provider in this clinic. Choose one from the list.",
             ),
+            BookError::BadKey => key_missing(),
             BookError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key.reused",

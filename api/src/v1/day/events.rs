@@ -30,6 +30,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 #[utoipa::path(
     get,
     path = "/events",
+    operation_id = "watch_day",
     tag = "day",
     security(("staff" = [])),
     responses((status = 200, body = String, content_type = "text/event-stream"), SignedIn, Anyone)

@@ -32,6 +32,7 @@ pub(crate) struct IssuedLink {
 #[utoipa::path(
     post,
     path = "/appointments/{id}/link",
+    operation_id = "issue_link",
     tag = "day",
     params(("id" = uuid::Uuid, Path, description = "Appointment")),
     security(("staff" = [])),
@@ -58,6 +59,7 @@ pub(crate) async fn issue(
 #[utoipa::path(
     delete,
     path = "/appointments/{id}/link",
+    operation_id = "revoke_link",
     tag = "day",
     params(("id" = uuid::Uuid, Path, description = "Appointment")),
     security(("staff" = [])),

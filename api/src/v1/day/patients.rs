@@ -32,6 +32,7 @@ pub(crate) struct Patients {
     /// By name.
     items: Vec<PatientItem>,
     /// Null on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -63,6 +64,7 @@ impl From<PatientPage> for Patients {
 #[utoipa::path(
     get,
     path = "/patients",
+    operation_id = "search_patients",
     tag = "day",
     params(PatientQuery),
     security(("staff" = [])),

@@ -31,6 +31,7 @@ pub(crate) struct ProviderItem {
 #[utoipa::path(
     get,
     path = "/providers",
+    operation_id = "providers",
     tag = "day",
     security(("staff" = [])),
     responses((status = 200, body = Providers), SignedIn, Anyone)

@@ -57,11 +57,13 @@ pub(crate) struct TodayItem {
     #[schema(schema_with = words::visit_type)]
     visit_type: VisitType,
     /// Why the patient comes; null for roles that may not know.
+    #[schema(required)]
     reason: Option<String>,
     #[schema(schema_with = words::visit_state)]
     state: VisitState,
     /// In the waiting room since.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     waiting_since: Option<OffsetDateTime>,
     #[schema(schema_with = words::note_state)]
     note_state: NoteState,
@@ -103,6 +105,7 @@ impl From<DayItem> for TodayItem {
 #[utoipa::path(
     get,
     path = "/today",
+    operation_id = "today",
     tag = "day",
     params(DayQuery),
     security(("staff" = [])),

@@ -26,6 +26,7 @@ pub(crate) struct Agreement {
 #[utoipa::path(
     post,
     path = "/join/consent",
+    operation_id = "agree",
     tag = "join",
     request_body = Agreement,
     security(("patient" = [])),

@@ -33,6 +33,7 @@ pub(crate) struct Identity {
 #[utoipa::path(
     post,
     path = "/join/identity",
+    operation_id = "confirm_identity",
     tag = "join",
     request_body = Identity,
     responses(

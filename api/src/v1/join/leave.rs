@@ -14,6 +14,7 @@ use crate::session::{PATIENT_COOKIE, Patient, without};
 #[utoipa::path(
     post,
     path = "/join/leave",
+    operation_id = "leave",
     tag = "join",
     security(("patient" = [])),
     responses((status = 204, description = "Ended"), SignedIn, Anyone)

@@ -32,6 +32,7 @@ pub(crate) struct NewLocation {
 #[utoipa::path(
     put,
     path = "/join/location",
+    operation_id = "set_location",
     tag = "join",
     request_body = NewLocation,
     security(("patient" = [])),

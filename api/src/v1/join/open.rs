@@ -33,6 +33,7 @@ pub(crate) struct LinkPage {
 #[utoipa::path(
     post,
     path = "/join/open",
+    operation_id = "open_link",
     tag = "join",
     request_body = Link,
     responses(

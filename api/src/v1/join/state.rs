@@ -30,8 +30,10 @@ pub(crate) struct JoinState {
     #[serde(with = "time::serde::rfc3339")]
     ends_at: OffsetDateTime,
     /// Null until said for this visit.
+    #[schema(required)]
     location: Option<Location>,
     /// Null until given for this visit.
+    #[schema(required)]
     consent: Option<GivenConsent>,
     #[schema(schema_with = words::visit_state)]
     visit_state: VisitState,
@@ -58,6 +60,7 @@ impl From<join::JoinState> for JoinState {
 #[utoipa::path(
     get,
     path = "/join",
+    operation_id = "join_state",
     tag = "join",
     security(("patient" = [])),
     responses((status = 200, body = JoinState), SignedIn, Anyone)

@@ -18,6 +18,7 @@ use crate::v1::shapes::IssuedTicket;
 #[utoipa::path(
     post,
     path = "/join/ticket",
+    operation_id = "patient_ticket",
     tag = "join",
     security(("patient" = [])),
     responses(

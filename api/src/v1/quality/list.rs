@@ -37,6 +37,7 @@ pub(crate) struct QualityVisits {
     /// Newest first.
     items: Vec<QualityVisit>,
     /// Null on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -45,12 +46,15 @@ pub(crate) struct QualityVisits {
 pub(crate) struct QualityVisit {
     visit_id: Uuid,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     ended_at: Option<OffsetDateTime>,
     provider_name: String,
     participants: Vec<QualityParticipant>,
     /// The lowest of the participants' means.
+    #[schema(required)]
     worst_mos: Option<f32>,
 }
 
@@ -61,12 +65,17 @@ pub(crate) struct QualityParticipant {
     #[schema(schema_with = words::role)]
     role: Role,
     /// Estimated mean opinion score, 1 to 4.5.
+    #[schema(required)]
     mos: Option<f32>,
+    #[schema(required)]
     round_trip_ms: Option<f32>,
     /// Share of packets, 0 to 1.
+    #[schema(required)]
     loss: Option<f32>,
+    #[schema(required)]
     jitter_ms: Option<f32>,
     /// Bits per second.
+    #[schema(required)]
     bitrate_bps: Option<i64>,
 }
 
@@ -108,6 +117,7 @@ impl From<ParticipantQuality> for QualityParticipant {
 #[utoipa::path(
     get,
     path = "/quality/visits",
+    operation_id = "quality_visits",
     tag = "quality",
     params(QualityQuery),
     security(("staff" = [])),

@@ -45,17 +45,24 @@ pub(crate) struct Point {
     /// End of the interval.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
+    #[schema(required)]
     round_trip_ms: Option<f32>,
     /// Share of packets, 0 to 1.
+    #[schema(required)]
     loss: Option<f32>,
+    #[schema(required)]
     jitter_ms: Option<f32>,
     /// Bits per second.
+    #[schema(required)]
     bitrate_bps: Option<i64>,
     /// Times the picture stood still.
+    #[schema(required)]
     freezes: Option<i32>,
     /// Share of audio that was made up, 0 to 1.
+    #[schema(required)]
     concealed_ratio: Option<f32>,
     /// Estimated mean opinion score, 1 to 4.5.
+    #[schema(required)]
     mos: Option<f32>,
 }
 
@@ -89,6 +96,7 @@ impl Point {
 #[utoipa::path(
     get,
     path = "/quality/visits/{id}",
+    operation_id = "quality_series",
     tag = "quality",
     params(("id" = Uuid, Path, description = "Visit")),
     security(("staff" = [])),

@@ -34,12 +34,17 @@ pub(crate) struct RecordingItem {
     #[serde(with = "time::serde::rfc3339")]
     started_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     stopped_at: Option<OffsetDateTime>,
+    #[schema(required)]
     duration_ms: Option<i64>,
+    #[schema(required)]
     bytes: Option<i64>,
     /// Of the playable file, lower-case hex; the same stands in the audit log.
+    #[schema(required)]
     sha256: Option<String>,
     /// Stretches that are missing.
+    #[schema(required)]
     gaps: Option<i32>,
 }
 
@@ -62,6 +67,7 @@ impl From<recordings::Recording> for RecordingItem {
 #[utoipa::path(
     get,
     path = "/visits/{id}/recordings",
+    operation_id = "recordings",
     tag = "visits",
     params(("id" = Uuid, Path, description = "Visit")),
     security(("staff" = [])),

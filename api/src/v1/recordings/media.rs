@@ -28,6 +28,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 #[utoipa::path(
     get,
     path = "/recordings/{id}/media",
+    operation_id = "play_recording",
     tag = "visits",
     params(
         ("id" = uuid::Uuid, Path, description = "Recording"),

@@ -27,6 +27,7 @@ pub(crate) struct NewAddendum {
 #[utoipa::path(
     post,
     path = "/visits/{id}/note/addenda",
+    operation_id = "add_addendum",
     tag = "visits",
     request_body = NewAddendum,
     params(("id" = uuid::Uuid, Path, description = "Visit")),

@@ -35,12 +35,16 @@ pub(crate) struct Visit {
     ends_at: OffsetDateTime,
     /// The patient was first let in.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     ended_at: Option<OffsetDateTime>,
     /// Why the patient comes; null for roles that may not know.
+    #[schema(required)]
     reason: Option<String>,
     /// The patient's consent to telehealth.
+    #[schema(required)]
     consent: Option<GivenConsent>,
 }
 
@@ -53,6 +57,7 @@ pub(crate) struct VisitPatient {
     #[schema(format = Date)]
     date_of_birth: String,
     /// Null until the patient has said it.
+    #[schema(required)]
     location: Option<Location>,
 }
 
@@ -83,6 +88,7 @@ impl From<VisitDetail> for Visit {
 #[utoipa::path(
     get,
     path = "/visits/{id}",
+    operation_id = "visit",
     tag = "visits",
     params(("id" = Uuid, Path, description = "Visit")),
     security(("staff" = [])),

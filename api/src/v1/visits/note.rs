@@ -31,8 +31,10 @@ pub(crate) struct Note {
     /// Grows with every save and with signing; 0 if not begun. The same as the `ETag`.
     version: i32,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     signed_at: Option<OffsetDateTime>,
     /// Name of who signed.
+    #[schema(required)]
     signed_by: Option<String>,
     /// What was added after signing, in order.
     addenda: Vec<Addendum>,
@@ -87,6 +89,7 @@ impl IntoResponse for Note {
 #[utoipa::path(
     get,
     path = "/visits/{id}/note",
+    operation_id = "read_note",
     tag = "visits",
     params(("id" = uuid::Uuid, Path, description = "Visit")),
     security(("staff" = [])),
@@ -107,6 +110,7 @@ pub(crate) async fn read(
 #[utoipa::path(
     put,
     path = "/visits/{id}/note",
+    operation_id = "save_note",
     tag = "visits",
     request_body = Draft,
     params(

@@ -17,6 +17,7 @@ use crate::session::Staff;
 #[utoipa::path(
     post,
     path = "/visits/{id}/note/sign",
+    operation_id = "sign_note",
     tag = "visits",
     params(
         ("id" = uuid::Uuid, Path, description = "Visit"),

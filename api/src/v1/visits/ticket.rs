@@ -18,6 +18,7 @@ use crate::v1::shapes::IssuedTicket;
 #[utoipa::path(
     post,
     path = "/visits/{id}/ticket",
+    operation_id = "host_ticket",
     tag = "visits",
     params(("id" = uuid::Uuid, Path, description = "Visit")),
     security(("staff" = [])),

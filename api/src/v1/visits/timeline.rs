@@ -35,6 +35,7 @@ pub(crate) struct TimelineItem {
     /// E.g. `joined`, `waiting`, `admitted`, `recording_started`, `chat_posted`, `ended`.
     fact: String,
     /// Who did it; null for the server's own.
+    #[schema(required)]
     by_name: Option<String>,
     /// The fact's other members: ids, reasons, versions; `text` of a chat message for those who may read it.
     #[schema(value_type = Object)]
@@ -58,6 +59,7 @@ impl From<visits::TimelineItem> for TimelineItem {
 #[utoipa::path(
     get,
     path = "/visits/{id}/timeline",
+    operation_id = "timeline",
     tag = "visits",
     params(("id" = uuid::Uuid, Path, description = "Visit")),
     security(("staff" = [])),
