@@ -87,7 +87,7 @@ pub enum PrivatePostgresError {
 pub struct PrivatePostgres {
     socket_dir: PathBuf,
     /// None when another process runs it.
-    postmaster: Option<Postmaster>,
+    _postmaster: Option<Postmaster>,
 }
 
 impl PrivatePostgres {
@@ -117,7 +117,7 @@ impl PrivatePostgres {
         postmaster::end_leftover(dir)?;
         let socket_dir = socket_dir(dir, &run_as)?;
         let postmaster = Postmaster::start(dir, &socket_dir, &binaries, &run_as)?;
-        Ok(Self { socket_dir, postmaster: Some(postmaster) })
+        Ok(Self { socket_dir, _postmaster: Some(postmaster) })
     }
 
     /// The folder of the binaries that a new database would be made with.
@@ -133,7 +133,7 @@ impl PrivatePostgres {
     pub fn running_in(dir: &Path) -> Option<Self> {
         postmaster::live(dir)?;
         let run_as = RunAs::find().ok()?;
-        Some(Self { socket_dir: socket_dir(dir, &run_as).ok()?, postmaster: None })
+        Some(Self { socket_dir: socket_dir(dir, &run_as).ok()?, _postmaster: None })
     }
 
     /// Where the owner connects: migrations only.

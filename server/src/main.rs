@@ -1,2 +1,32 @@
-//! x
-fn main() {}
+//! `bedside`: one binary for the server and for those who operate it.
+//!
+//! What lives here: configuration, the data folder, wiring of signaling, media, recorder and record, subcommands.
+//! What deliberately does not: any rule about visits (`visit`), packets (`sfu`), SQL (`records`), routes (`api`).
+
+mod cli;
+mod config;
+mod database;
+mod data_dir;
+mod demo;
+mod doctor;
+mod live;
+mod logging;
+mod metrics;
+mod recordings;
+mod serve;
+mod web;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let command = cli::Cli::parse();
+    match command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bedside: {}", cli::one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

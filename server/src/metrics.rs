@@ -17,14 +17,33 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_gauge!("bedside_process_cpu_seconds_total", "CPU time of this process, user and system.");
     metrics::describe_gauge!("bedside_process_resident_bytes", "Resident memory of this process.");
     metrics::describe_counter!("bedside_sfu_packets_forwarded_total", "RTP packets sent to receivers.");
-    metrics::describe_counter!("bedside_sfu_packets_received_total", "RTP packets received from publishers.");
+    metrics::describe_counter!("bedside_sfu_datagrams_received_total", "UDP datagrams received on media ports.");
+    metrics::describe_counter!("bedside_sfu_datagrams_refused_total", "Datagrams of nobody we know, or that failed a guard.");
     metrics::describe_counter!("bedside_sfu_packets_withheld_total", "RTP packets of people who were not admitted; forwarded to nobody.");
     metrics::describe_counter!("bedside_sfu_cpu_microseconds_total", "CPU time of the media worker threads.");
     Ok(handle)
 }
 
-/// Refreshes what is read from the system rather than counted.
-pub fn observe_process() {
+/// Refreshes what is read rather than counted here: the media workers' totals and the process's own figures.
+pub fn observe(sfu: &sfu::Counters) {
+    metrics::counter!("bedside_sfu_datagrams_received_total").absolute(sfu.packets_in);
+    metrics::counter!("bedside_sfu_datagrams_sent_total").absolute(sfu.packets_out);
+    metrics::counter!("bedside_sfu_received_bytes_total").absolute(sfu.bytes_in);
+    metrics::counter!("bedside_sfu_sent_bytes_total").absolute(sfu.bytes_out);
+    metrics::counter!("bedside_sfu_packets_forwarded_total").absolute(sfu.forwarded);
+    metrics::counter!("bedside_sfu_packets_withheld_total").absolute(sfu.dropped_not_admitted);
+    metrics::counter!("bedside_sfu_datagrams_refused_total").absolute(sfu.dropped_foreign);
+    metrics::counter!("bedside_sfu_datagrams_unsent_total").absolute(sfu.dropped_send);
+    metrics::counter!("bedside_recorder_packets_dropped_total").absolute(sfu.dropped_tap);
+    metrics::counter!("bedside_sfu_nacks_received_total").absolute(sfu.nacks);
+    metrics::counter!("bedside_sfu_keyframe_requests_total").absolute(sfu.plis);
+    metrics::gauge!("bedside_sfu_rooms").set(sfu.rooms as f64);
+    metrics::gauge!("bedside_sfu_peers").set(sfu.peers as f64);
+    metrics::counter!("bedside_sfu_cpu_microseconds_total").absolute(sfu.cpu_us);
+    observe_process();
+}
+
+fn observe_process() {
     let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     metrics::gauge!("bedside_process_cpu_seconds_total").set(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9);
     if let Some(bytes) = resident_bytes() {
@@ -35,5 +54,7 @@ pub fn observe_process() {
 fn resident_bytes() -> Option<f64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u32 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(f64::from(pages) * rustix::param::page_size() as f64)
+    // SAFETY: asks for a constant of the system.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    Some(f64::from(pages) * page as f64)
 }

@@ -1,0 +1,46 @@
+//! Which PostgreSQL: the configured one, a private one that we start, or the private one of a running server.
+
+use anyhow::{Context as _, Result};
+use records::{KeyRing, PrivatePostgres, Records};
+
+use crate::config::Config;
+use crate::data_dir::DataDir;
+
+/// A database that answers, with this version's schema.
+pub struct Database {
+    /// The record.
+    pub records: Records,
+    /// Kept for as long as the record is used: dropping it stops the private PostgreSQL.
+    pub private: Option<PrivatePostgres>,
+}
+
+/// Starts or finds the database and brings its schema up to date. The private one is started by this thread, off the
+/// async threads.
+///
+/// # Errors
+/// One line that says what to do.
+pub fn open(runtime: &tokio::runtime::Runtime, config: &Config, data: &DataDir) -> Result<Database> {
+    let private = private(config, data)?;
+    let (app, owner) = match (&private, &config.database.url, &config.database.owner_url) {
+        (Some(private), ..) => (private.app_url(), private.owner_url()),
+        (None, Some(app), Some(owner)) => (app.clone(), owner.clone()),
+        (None, ..) => anyhow::bail!("configuration: database.url and database.owner_url: give both or neither"),
+    };
+    let keys = KeyRing::open_or_create(&data.key_ring())?;
+    let records = runtime.block_on(async {
+        records::migrate(&owner).await?;
+        anyhow::Ok(Records::connect(&app, keys).await?)
+    })?;
+    Ok(Database { records, private })
+}
+
+fn private(config: &Config, data: &DataDir) -> Result<Option<PrivatePostgres>> {
+    if config.database.url.is_some() {
+        return Ok(None);
+    }
+    let dir = data.postgres();
+    if data.server_is_running().context("data folder")? && let Some(running) = PrivatePostgres::running_in(&dir) {
+        return Ok(Some(running));
+    }
+    Ok(Some(PrivatePostgres::start(&dir)?))
+}

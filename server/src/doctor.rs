@@ -1,0 +1,53 @@
+//! `bedside doctor`: what this machine has and lacks, a line each.
+
+use std::process::{Command, ExitCode};
+
+use crate::config::Config;
+use crate::web;
+
+/// Prints every check; fails if one that Bedside can't do without failed.
+#[must_use]
+pub fn run(config: &Config) -> ExitCode {
+    let mut missing = false;
+    let mut say = |what: &str, found: Result<String, String>| match found {
+        Ok(found) => println!("ok       {what}: {found}"),
+        Err(how) => {
+            missing = true;
+            println!("missing  {what}: {how}");
+        }
+    };
+    say("configuration", Ok(format!("valid; HTTP on {}, media on {}", config.http.listen, config.media.listen)));
+    match &config.database.url {
+        Some(_) => say("PostgreSQL", Ok("as configured by database.url".into())),
+        None => say(
+            "PostgreSQL",
+            records::PrivatePostgres::installed()
+                .map(|folder| folder.display().to_string())
+                .map_err(|error| error.to_string()),
+        ),
+    }
+    say("ffmpeg", version("ffmpeg").ok_or_else(|| "recordings can't be composed; install it (Debian: apt install ffmpeg)".into()));
+    say(
+        "web client",
+        if web::is_built() { Ok("built in".into()) } else { Err("not built into this binary; run `make build`".into()) },
+    );
+    say("data folder", data_folder(config));
+    if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("-version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Some(text.lines().next()?.chars().take(60).collect())
+}
+
+fn data_folder(config: &Config) -> Result<String, String> {
+    let dir = &config.data.dir;
+    if !dir.exists() {
+        return Ok(format!("{} will be made at the first start", dir.display()));
+    }
+    let data = crate::data_dir::DataDir::open_shared(dir).map_err(|error| error.to_string())?;
+    data.check_space(config.data.min_free_mib).map_err(|error| error.to_string())?;
+    let running = data.server_is_running().map_err(|error| error.to_string())?;
+    Ok(format!("{}{}", dir.display(), if running { ", in use by a running server" } else { "" }))
+}

@@ -1,0 +1,63 @@
+//! Who sits on which seat right now: what the SFU and the recorder know only by number.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use visit::room::Identity;
+use visit::{ClinicId, Now, ParticipantId, Person, Role, VisitId};
+
+/// Sessions are kept awake at most this often, milliseconds.
+const TOUCH_EVERY_MS: i64 = 60_000;
+
+/// One person on a seat.
+#[derive(Debug, Clone, Copy)]
+pub struct Seated {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The visit.
+    pub visit: VisitId,
+    /// The person.
+    pub person: Person,
+    /// Role in the visit.
+    pub role: Role,
+    touched: Now,
+}
+
+/// Everyone whose ticket was redeemed since the start, by seat; a visit's people go when its room closes.
+#[derive(Debug, Default)]
+pub struct People(Mutex<BTreeMap<ParticipantId, Seated>>);
+
+impl People {
+    /// Someone came with a good ticket.
+    pub fn seen(&self, who: &Identity) {
+        let seated = Seated { clinic: who.clinic, visit: who.visit, person: who.person, role: who.role, touched: Now(0) };
+        self.lock().insert(ParticipantId::of(who.visit, who.person), seated);
+    }
+
+    /// The person on this seat.
+    #[must_use]
+    pub fn get(&self, participant: ParticipantId) -> Option<Seated> {
+        self.lock().get(&participant).copied()
+    }
+
+    /// The person on this seat, if that person's session was not kept awake lately.
+    #[must_use]
+    pub fn due_for_touch(&self, participant: ParticipantId, now: Now) -> Option<Person> {
+        let mut people = self.lock();
+        let seated = people.get_mut(&participant)?;
+        if now < seated.touched.plus(TOUCH_EVERY_MS) {
+            return None;
+        }
+        seated.touched = now;
+        Some(seated.person)
+    }
+
+    /// The visit's room is closed.
+    pub fn forget(&self, visit: VisitId) {
+        self.lock().retain(|_, seated| seated.visit != visit);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParticipantId, Seated>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

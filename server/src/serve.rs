@@ -1,0 +1,208 @@
+//! `bedside serve`: everything is checked, then bound, then opened, then tied together, then served until told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use api::{ApiConfig, AppState, Clock, RateLimits};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use metrics_exporter_prometheus::PrometheusHandle;
+use records::Records;
+use records::consents::TextKind;
+use sfu::Sfu;
+use signaling::Signaling;
+use visit::room::RoomSettings;
+
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::live::{self, Folders, Live, Playback};
+use crate::{database, demo, metrics, web};
+
+/// Open requests may finish for this long after a stop signal; websockets are told before.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// One line that says what to do; nothing is left running.
+pub fn run(config: &Config, is_demo: bool) -> Result<()> {
+    let data = DataDir::open_exclusive(&config.data.dir, config.data.min_free_mib)?;
+    let http = bind(config.http.listen)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("tokio")?;
+    let (sfu, media_events) = {
+        let _inside = runtime.enter();
+        Sfu::start(sfu_config(config)).map_err(|error| anyhow::anyhow!("media.listen {}: {error}", config.media.listen))?
+    };
+    let database = database::open(&runtime, config, &data)?;
+    let outcome = runtime.block_on(async {
+        let clock = Clock::system();
+        if is_demo {
+            demo::seed(&database.records, &data, &config.origin(), clock.wall()).await?;
+        }
+        let folders = Folders { captures: data.captures(), objects: data.objects() };
+        let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
+        let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());
+        let live = Live::new(database.records.clone(), sfu.clone(), state.tickets.clone(), state.changes.clone(), clock, folders);
+        let settings = signaling_settings(config, &database.records).await?;
+        let signaling = Signaling::new(Arc::new(live.clone()), settings);
+        live.attach(signaling.clone());
+        tokio::spawn(live.clone().carry_media_events(media_events));
+        tokio::spawn(live::compose_forever(live.clone()));
+        for (clinic, visit) in records::visits::in_progress(&database.records).await? {
+            signaling.revive(clinic, visit);
+        }
+        tokio::spawn(close_revoked(state.clone(), signaling.clone()));
+        let router = routes(state, &signaling, database.records.clone(), sfu.clone(), metrics::install()?);
+        announce(config, is_demo, &data);
+        serve(config, http, router, signaling).await
+    });
+    runtime.block_on(async {
+        sfu.shutdown().await;
+        database.records.close().await;
+    });
+    runtime.shutdown_timeout(DRAIN);
+    drop(database.private);
+    drop(data);
+    outcome
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("http.listen {address}: the port is in use by another program; stop it or choose another with --http")
+        }
+        _ => anyhow::anyhow!("http.listen {address}: {error}; choose another with --http"),
+    })?;
+    listener.set_nonblocking(true).context("http.listen")?;
+    Ok(listener)
+}
+
+fn sfu_config(config: &Config) -> sfu::Config {
+    sfu::Config {
+        bind: config.media.listen,
+        public: config.media.public_addresses.clone(),
+        workers: config.media.workers,
+        limits: sfu::Limits { peers_per_room: config.media.max_participants, ..sfu::Limits::default() },
+    }
+}
+
+fn api_config(config: &Config, is_demo: bool) -> ApiConfig {
+    ApiConfig {
+        base_url: config.origin(),
+        origins: config.origins(),
+        site_name: config.site.name.clone(),
+        support_phone: config.site.support_phone.clone(),
+        demo: is_demo,
+        mos_formula: sfu::quality::MOS_FORMULA.to_owned(),
+        trusted_proxies: config.http.trusted_proxies.iter().map(|&address| address.into()).collect(),
+        tls: config.origin().starts_with("https://"),
+        limits: RateLimits::default(),
+    }
+}
+
+async fn signaling_settings(config: &Config, records: &Records) -> Result<signaling::Settings> {
+    let text = records::consents::current_text(records, TextKind::Recording, "en").await?;
+    Ok(signaling::Settings {
+        allowed_origins: config.origins(),
+        room: RoomSettings { recording_text_version: text.version, seats: config.media.max_participants },
+        limits: signaling::Limits::default(),
+    })
+}
+
+/// Sockets of people whose session was revoked are closed at once.
+async fn close_revoked(state: AppState, signaling: Signaling<Live>) {
+    use tokio::sync::broadcast::error::RecvError;
+    let mut revocations = state.revocations.subscribe();
+    loop {
+        match revocations.recv().await {
+            Ok(person) => signaling.revoke(person),
+            Err(RecvError::Lagged(missed)) => tracing::error!(missed, "revocations were missed"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Health {
+    records: Records,
+    sfu: Sfu,
+    prometheus: PrometheusHandle,
+}
+
+fn routes(state: AppState, signaling: &Signaling<Live>, records: Records, sfu: Sfu, prometheus: PrometheusHandle) -> Router {
+    let health = Health { records, sfu, prometheus };
+    let operation = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(exposition))
+        .with_state(health);
+    let pages = Router::new()
+        .fallback(web::page)
+        .layer(tower_http::compression::CompressionLayer::new().gzip(true));
+    let all = Router::new()
+        .nest("/api", api::router(state.clone()))
+        .merge(operation)
+        .merge(signaling::router(signaling.clone()))
+        .fallback_service(pages);
+    api::security_headers(all, &state.config)
+}
+
+async fn ready(State(health): State<Health>) -> impl IntoResponse {
+    match health.records.ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+        }
+    }
+}
+
+async fn exposition(State(health): State<Health>) -> impl IntoResponse {
+    metrics::observe(&health.sfu.counters());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.prometheus.render())
+}
+
+fn announce(config: &Config, is_demo: bool, data: &DataDir) {
+    println!("Bedside is ready: {}", config.origin());
+    if is_demo {
+        demo::print(data, &config.origin());
+    }
+}
+
+async fn serve(config: &Config, listener: TcpListener, router: Router, signaling: Signaling<Live>) -> Result<()> {
+    let handle = Handle::new();
+    tokio::spawn(stop_on_signal(handle.clone(), signaling));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    match (&config.http.tls_certificate, &config.http.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let tls = RustlsConfig::from_pem_file(certificate, key)
+                .await
+                .map_err(|error| anyhow::anyhow!("http.tls_certificate, http.tls_key: {error}; both must be PEM files that belong together"))?;
+            axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
+        }
+        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+    }
+    Ok(())
+}
+
+async fn stop_on_signal(handle: Handle<SocketAddr>, signaling: Signaling<Live>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        tracing::error!("signals can't be heard: only SIGKILL will stop this server");
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    signaling.shutdown().await;
+    handle.graceful_shutdown(Some(DRAIN));
+}
