@@ -103,17 +103,33 @@ pub struct PacketSink {
     gate: Arc<Gate>,
 }
 
+/// Whether packets are taken: told by the capture's owner at once, by the writer in the order of marks.
 #[derive(Debug, Default)]
 struct Gate {
     open: AtomicBool,
+    over: AtomicBool,
     dropped: AtomicU64,
+}
+
+impl Gate {
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire) && !self.over.load(Ordering::Acquire)
+    }
+
+    fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
 }
 
 impl PacketSink {
     /// Hands a packet over: true if it was taken. It is not while the capture is paused or over, nor when the queue
     /// is full, which is counted and shows as a gap.
     pub fn offer(&self, packet: TapPacket) -> bool {
-        if !self.gate.open.load(Ordering::Acquire) {
+        if !self.gate.is_open() {
             return false;
         }
         let taken = self.packets.try_send(packet).is_ok();
@@ -158,7 +174,8 @@ impl Capture {
         let (packets, packets_in) = sync_channel(QUEUE);
         let (control, control_in) = channel();
         let (events, events_in) = unbounded_channel();
-        let gate = Arc::new(Gate { open: AtomicBool::new(true), dropped: AtomicU64::new(0) });
+        let gate = Arc::new(Gate::default());
+        gate.set_open(true);
         let allowed: BTreeSet<PeerKey> = spec.participants.iter().map(Participant::peer).collect();
         let writer = Writer::new(journal, spec, allowed, gate.clone(), packets_in, control_in, events);
         std::thread::Builder::new().name("capture".into()).spawn(move || writer.run())?;
@@ -178,7 +195,7 @@ impl Capture {
 
     /// Captures nothing from `at` on. When this returns, no more packets are taken.
     pub fn pause(&self, by: Option<ParticipantId>, at: Now) {
-        self.sink.gate.open.store(false, Ordering::Release);
+        self.sink.gate.set_open(false);
         self.say(Mark::Paused { by }, at);
     }
 
@@ -189,7 +206,7 @@ impl Capture {
 
     /// Ends it. When this returns, no more packets are taken; [`CaptureEvent::Stopped`] follows when all is durable.
     pub fn stop(&self, why: StopReason, at: Now) {
-        self.sink.gate.open.store(false, Ordering::Release);
+        self.sink.gate.end();
         self.say(Mark::Stopped { why, dropped: 0, refused: 0 }, at);
     }
 

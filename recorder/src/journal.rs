@@ -29,6 +29,8 @@ use crate::TimedMark;
 use crate::aead::{FileKey, ObjectKey, SALT_LEN, TAG_LEN, random_salt};
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use read::{Entry, Journal, JournalError};
 pub use read::{Damage, DamageKind, Tail};

@@ -11,24 +11,29 @@
 //!    [`PacketSink`] for the SFU's tap. [`CaptureEvent::FirstBytesDurable`] comes after `fsync` has returned.
 //! 2. [`Capture::pause`], [`Capture::resume`], [`Capture::consent`], [`Capture::stop`]; or the power goes, and
 //!    [`recover`] says what is intact.
-//! 3. Composing turns the journal into one side-by-side WebM inside a [`SealedObject`]. No plain media touches
+//! 3. [`compose()`] turns the journal into one side-by-side WebM inside a [`SealedObject`]. No plain media touches
 //!    a disk on the way: decoder and encoder are child processes on pipes.
 //! 4. [`verify_object`] reads the object back and hashes it; only its answer opens [`delete_capture`].
 
 mod aead;
 mod capture;
 mod clock;
+mod compose;
+mod ivf;
 mod journal;
 mod mark;
 mod object;
 mod recover;
 mod timeline;
 mod track;
+mod vp8;
+mod webm;
 
 pub use aead::ObjectKey;
 pub use capture::{
     Capture, CaptureEvent, CaptureEvents, CaptureFailure, CaptureSpec, MIN_FREE_BYTES, PacketSink, StartError,
 };
+pub use compose::{ComposeError, ComposeOptions, Composed, Gap, GapReason, compose};
 pub use journal::{Damage, DamageKind, Tail};
 pub use mark::{Mark, Participant, TimedMark};
 pub use object::{

@@ -417,4 +417,74 @@ mod tests {
         sealed(&two, &pattern(1_000));
         assert_ne!(fs::read(one).unwrap()[HEADER_LEN..], fs::read(two).unwrap()[HEADER_LEN..]);
     }
+
+    #[test]
+    fn a_thousand_ways_to_tamper_are_all_found_and_never_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other_path) = (dir.path().join("object"), dir.path().join("other"));
+        let plain = pattern(5 * CHUNK_BYTES + 999);
+        sealed(&path, &plain);
+        sealed(&other_path, &plain);
+        let (bytes, other) = (fs::read(&path).unwrap(), fs::read(&other_path).unwrap());
+        let chunk = |of: &[u8], n: usize| {
+            let at = HEADER_LEN + n * SEALED_CHUNK as usize;
+            of[at..(at + SEALED_CHUNK as usize).min(of.len())].to_vec()
+        };
+        let mut state = 1_u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        for round in 0..1_000 {
+            let (a, b) = (below(5), below(4));
+            let b = if a == b { 4 } else { b };
+            let mut chunks: Vec<Vec<u8>> = (0..6).map(|n| chunk(&bytes, n)).collect();
+            let mut tampered = None;
+            match round % 5 {
+                0 => {
+                    let mut flipped = bytes.clone();
+                    flipped[below(bytes.len())] ^= 1 << below(8);
+                    tampered = Some(flipped);
+                }
+                1 => chunks.swap(a, b),
+                2 => chunks[a] = chunk(&other, a),
+                3 => chunks.truncate(1 + below(5)),
+                _ => tampered = Some(bytes[..below(bytes.len())].to_vec()),
+            }
+            let tampered = tampered.unwrap_or_else(|| [bytes[..HEADER_LEN].to_vec(), chunks.concat()].concat());
+            fs::write(&path, &tampered).unwrap();
+            assert!(verify_object(&path, &key(), OBJECT, None).is_err(), "round {round}: nothing was noticed");
+            let Ok(object) = SealedObject::open(&path, &key(), OBJECT) else { continue };
+            for n in 0..6 {
+                let at = n * CHUNK_BYTES;
+                if let Ok(read) = object.read_at(at as u64, CHUNK_BYTES) {
+                    assert_eq!(read, plain[at..at + read.len()], "round {round}: something is false");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_capture_is_only_deleted_with_the_proof_of_its_own_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mine, foreign) = (dir.path().join("mine"), dir.path().join("foreign"));
+        sealed(&mine, b"composed");
+        SealWriter::create(&foreign, &key(), RecordingId(Uuid::from_u128(6)))
+            .and_then(|mut writer| writer.write_all(b"composed").and_then(|()| writer.finish()))
+            .unwrap();
+        let identity = journal::Identity {
+            recording: OBJECT,
+            visit: visit::VisitId(Uuid::from_u128(1)),
+            started: visit::Now(0),
+        };
+        let chunks = dir.path().join(journal::FILE_NAME);
+        journal::JournalWriter::new(File::create(&chunks).unwrap(), &key(), identity).unwrap();
+        let proof = verify_object(&foreign, &key(), RecordingId(Uuid::from_u128(6)), None).unwrap();
+        assert!(matches!(delete_capture(dir.path(), &proof), Err(DeleteError::OtherRecording)));
+        assert!(chunks.exists());
+        let proof = verify_object(&mine, &key(), OBJECT, None).unwrap();
+        delete_capture(dir.path(), &proof).unwrap();
+        assert!(!chunks.exists());
+        delete_capture(dir.path(), &proof).unwrap();
+    }
 }

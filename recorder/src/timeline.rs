@@ -80,13 +80,8 @@ impl Timeline {
         Now(self.stopped_us / 1_000)
     }
 
-    /// Where in the composed file `wall_us` is; `None` in a pause, before the start or after the end.
-    pub fn place(&self, wall_us: i64) -> Option<i64> {
-        let run = self.runs.iter().find(|run| (run.from_us..run.to_us).contains(&wall_us))?;
-        Some(run.at_us + (wall_us - run.from_us))
-    }
-
-    /// The same, but moved to the nearest place that is in the file.
+    /// Where in the composed file `wall_us` is; what lies in a pause, before the start or after the end is moved to
+    /// the nearest place that is in the file.
     pub fn nearest(&self, wall_us: i64) -> i64 {
         for run in &self.runs {
             if wall_us < run.to_us {
@@ -143,10 +138,10 @@ mod tests {
     fn pauses_are_cut_out_and_named() {
         let timeline = Timeline::new(Now(1_000), &[paused(3_000), resumed(10_000), stopped(15_000)], i64::MIN);
         assert_eq!(timeline.duration_us(), 7_000_000);
-        assert_eq!(timeline.place(2_500_000), Some(1_500_000));
-        assert_eq!(timeline.place(5_000_000), None);
+        assert_eq!(timeline.nearest(2_500_000), 1_500_000);
         assert_eq!(timeline.nearest(5_000_000), 2_000_000);
-        assert_eq!(timeline.place(11_000_000), Some(3_000_000));
+        assert_eq!(timeline.nearest(11_000_000), 3_000_000);
+        assert_eq!((timeline.nearest(0), timeline.nearest(99_000_000)), (0, 7_000_000));
         assert_eq!(timeline.pauses(), [Pause { from: Now(3_000), to: Now(10_000), at_ms: 2_000 }]);
     }
 

@@ -84,7 +84,7 @@ impl Writer {
     /// Until stopped or failed.
     pub fn run(mut self) {
         let outcome = self.write_until_stopped();
-        self.gate.open.store(false, Ordering::Release);
+        self.gate.end();
         let event = match outcome.and_then(|()| self.summary()) {
             Ok(event) => event,
             Err(error) => {
@@ -132,6 +132,7 @@ impl Writer {
                 }
             }
             Mark::Paused { .. } => {
+                self.gate.set_open(false);
                 self.drain(before_us)?;
                 self.paused = true;
             }
@@ -141,7 +142,7 @@ impl Writer {
                 self.allowed = participants.iter().map(Participant::peer).collect();
                 self.paused = false;
                 self.epoch += 1;
-                self.gate.open.store(true, Ordering::Release);
+                self.gate.set_open(true);
             }
             Mark::Stopped { dropped, refused, .. } => {
                 self.drain(before_us)?;
