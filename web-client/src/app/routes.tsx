@@ -88,7 +88,7 @@ function Page({ name, children }: { name?: PageName; children: (me: Me) => React
   const { data: me } = useQuery(meQuery);
   if (!me) return null;
   if (name && !maySee(me.role, name)) {
-    return <Empty icon="lock" title={t('no_permission.title')} action={<Link to={homeOf(me.role)} className={buttonLook()}>{t('missing.home')}</Link>}>{t('problem.forbidden')}</Empty>;
+    return <Empty alone icon="lock" title={t('no_permission.title')} action={<Link to={homeOf(me.role)} className={buttonLook()}>{t('missing.home')}</Link>}>{t('problem.forbidden')}</Empty>;
   }
   return children(me);
 }
@@ -97,10 +97,10 @@ function Home({ me }: { me: Me }) {
   const { t } = useText();
   const to = homeOf(me.role);
   if (to !== '/app') return <Navigate to={to} replace />;
-  return <Empty icon="person" title={t('no_home.title')}>{t('no_home.body', { role: t(`role.${me.role}`) })}</Empty>;
+  return <Empty alone icon="person" title={t('no_home.title')}>{t('no_home.body', { role: t(`role.${me.role}`) })}</Empty>;
 }
 
 function Missing() {
   const { t } = useText();
-  return <Empty icon="search" title={t('missing.title')} action={<Link to="/" className={buttonLook()}>{t('missing.home')}</Link>}>{t('missing.body')}</Empty>;
+  return <Empty alone icon="search" title={t('missing.title')} action={<Link to="/" className={buttonLook()}>{t('missing.home')}</Link>}>{t('missing.body')}</Empty>;
 }

@@ -14,7 +14,7 @@ export interface paths {
          * Book an appointment
          * @description The same `Idempotency-Key` with the same content gives the first answer again and books nothing, for 24 hours.
          */
-        post: operations["book1"];
+        post: operations["book"];
         delete?: never;
         options?: never;
         head?: never;
@@ -34,12 +34,12 @@ export interface paths {
          * Issue a new link
          * @description The former one stops working, and who came by it is signed out.
          */
-        post: operations["issue2"];
+        post: operations["issue_link"];
         /**
          * Revoke the link
          * @description Who came by it is signed out.
          */
-        delete: operations["revoke3"];
+        delete: operations["revoke_link"];
         options?: never;
         head?: never;
         patch?: never;
@@ -53,7 +53,7 @@ export interface paths {
             cookie?: never;
         };
         /** Search the audit log */
-        get: operations["search4"];
+        get: operations["search_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
          * The first factor: e-mail and password
          * @description An unknown account answers like a wrong password, and takes as long.
          */
-        post: operations["sign_in5"];
+        post: operations["sign_in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -95,7 +95,7 @@ export interface paths {
          * Sign out
          * @description Also closes the person's websockets and withdraws unused tickets. Signing out twice is fine.
          */
-        post: operations["sign_out6"];
+        post: operations["sign_out"];
         delete?: never;
         options?: never;
         head?: never;
@@ -112,7 +112,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** The second factor: a code from the authenticator */
-        post: operations["totp7"];
+        post: operations["totp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -130,7 +130,7 @@ export interface paths {
          * Changes of the day's list, as server-sent events
          * @description `event: today` with empty data: fetch `/today` again. Ends when the session does; watching does not keep it alive.
          */
-        get: operations["events8"];
+        get: operations["watch_day"];
         put?: never;
         post?: never;
         delete?: never;
@@ -147,7 +147,7 @@ export interface paths {
             cookie?: never;
         };
         /** How far the patient has come */
-        get: operations["state9"];
+        get: operations["join_state"];
         put?: never;
         post?: never;
         delete?: never;
@@ -166,7 +166,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Agree to telehealth */
-        post: operations["consent10"];
+        post: operations["agree"];
         delete?: never;
         options?: never;
         head?: never;
@@ -186,7 +186,7 @@ export interface paths {
          * Confirm the date of birth
          * @description Five wrong dates lock the link; the front desk issues a new one.
          */
-        post: operations["identity11"];
+        post: operations["confirm_identity"];
         delete?: never;
         options?: never;
         head?: never;
@@ -203,7 +203,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** End the patient's session */
-        post: operations["leave12"];
+        post: operations["leave"];
         delete?: never;
         options?: never;
         head?: never;
@@ -219,7 +219,7 @@ export interface paths {
         };
         get?: never;
         /** Say where the patient is now */
-        put: operations["location13"];
+        put: operations["set_location"];
         post?: never;
         delete?: never;
         options?: never;
@@ -240,7 +240,7 @@ export interface paths {
          * Open a link
          * @description Unknown, expired, revoked and locked links get one and the same answer.
          */
-        post: operations["open14"];
+        post: operations["open_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -257,7 +257,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** A ticket for the patient's websocket */
-        post: operations["ticket15"];
+        post: operations["patient_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -272,7 +272,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who is signed in */
-        get: operations["me16"];
+        get: operations["me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -289,7 +289,7 @@ export interface paths {
             cookie?: never;
         };
         /** Patients by name */
-        get: operations["patients17"];
+        get: operations["search_patients"];
         put?: never;
         post?: never;
         delete?: never;
@@ -306,7 +306,7 @@ export interface paths {
             cookie?: never;
         };
         /** The clinic's providers */
-        get: operations["providers18"];
+        get: operations["providers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -323,7 +323,7 @@ export interface paths {
             cookie?: never;
         };
         /** How good calls were */
-        get: operations["list19"];
+        get: operations["quality_visits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -340,7 +340,7 @@ export interface paths {
             cookie?: never;
         };
         /** How good one call was */
-        get: operations["series20"];
+        get: operations["quality_series"];
         put?: never;
         post?: never;
         delete?: never;
@@ -360,7 +360,7 @@ export interface paths {
          * Play a recording
          * @description The first request of a session, and one after half an hour, is written to the audit log as an opening.
          */
-        get: operations["media21"];
+        get: operations["play_recording"];
         put?: never;
         post?: never;
         delete?: never;
@@ -377,7 +377,7 @@ export interface paths {
             cookie?: never;
         };
         /** The site's name and support phone */
-        get: operations["site22"];
+        get: operations["site"];
         put?: never;
         post?: never;
         delete?: never;
@@ -394,7 +394,7 @@ export interface paths {
             cookie?: never;
         };
         /** The current version of a text */
-        get: operations["text23"];
+        get: operations["text"];
         put?: never;
         post?: never;
         delete?: never;
@@ -411,7 +411,7 @@ export interface paths {
             cookie?: never;
         };
         /** A day's visits */
-        get: operations["today24"];
+        get: operations["today"];
         put?: never;
         post?: never;
         delete?: never;
@@ -428,7 +428,7 @@ export interface paths {
             cookie?: never;
         };
         /** One visit */
-        get: operations["detail25"];
+        get: operations["visit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -448,9 +448,9 @@ export interface paths {
          * The note
          * @description Also if it was not begun: state `none`, version 0.
          */
-        get: operations["read26"];
+        get: operations["read_note"];
         /** Save the draft */
-        put: operations["save27"];
+        put: operations["save_note"];
         post?: never;
         delete?: never;
         options?: never;
@@ -468,7 +468,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Add to a signed note */
-        post: operations["add28"];
+        post: operations["add_addendum"];
         delete?: never;
         options?: never;
         head?: never;
@@ -485,7 +485,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Sign the note */
-        post: operations["sign29"];
+        post: operations["sign_note"];
         delete?: never;
         options?: never;
         head?: never;
@@ -500,7 +500,7 @@ export interface paths {
             cookie?: never;
         };
         /** Recordings of a visit */
-        get: operations["list30"];
+        get: operations["recordings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -519,7 +519,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** A ticket for the host's websocket */
-        post: operations["ticket31"];
+        post: operations["host_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -534,7 +534,7 @@ export interface paths {
             cookie?: never;
         };
         /** What happened in a visit */
-        get: operations["timeline32"];
+        get: operations["timeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1124,11 +1124,11 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    book1: {
+    book: {
         parameters: {
             query?: never;
             header: {
-                /** @description Chosen by the client, new for each booking; at most 255 characters */
+                /** @description Chosen by the client, new for each booking; at most 200 characters */
                 "Idempotency-Key": string;
             };
             path?: never;
@@ -1249,7 +1249,7 @@ export interface operations {
             };
         };
     };
-    issue2: {
+    issue_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -1325,7 +1325,7 @@ export interface operations {
             };
         };
     };
-    revoke3: {
+    revoke_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -1400,7 +1400,7 @@ export interface operations {
             };
         };
     };
-    search4: {
+    search_audit: {
         parameters: {
             query?: {
                 /** @description Done by this person. */
@@ -1488,7 +1488,7 @@ export interface operations {
             };
         };
     };
-    sign_in5: {
+    sign_in: {
         parameters: {
             query?: never;
             header?: never;
@@ -1602,7 +1602,7 @@ export interface operations {
             };
         };
     };
-    sign_out6: {
+    sign_out: {
         parameters: {
             query?: never;
             header?: never;
@@ -1656,7 +1656,7 @@ export interface operations {
             };
         };
     };
-    totp7: {
+    totp: {
         parameters: {
             query?: never;
             header?: never;
@@ -1770,7 +1770,7 @@ export interface operations {
             };
         };
     };
-    events8: {
+    watch_day: {
         parameters: {
             query?: never;
             header?: never;
@@ -1834,7 +1834,7 @@ export interface operations {
             };
         };
     };
-    state9: {
+    join_state: {
         parameters: {
             query?: never;
             header?: never;
@@ -1898,7 +1898,7 @@ export interface operations {
             };
         };
     };
-    consent10: {
+    agree: {
         parameters: {
             query?: never;
             header?: never;
@@ -2010,7 +2010,7 @@ export interface operations {
             };
         };
     };
-    identity11: {
+    confirm_identity: {
         parameters: {
             query?: never;
             header?: never;
@@ -2115,7 +2115,7 @@ export interface operations {
             };
         };
     };
-    leave12: {
+    leave: {
         parameters: {
             query?: never;
             header?: never;
@@ -2178,7 +2178,7 @@ export interface operations {
             };
         };
     };
-    location13: {
+    set_location: {
         parameters: {
             query?: never;
             header?: never;
@@ -2281,7 +2281,7 @@ export interface operations {
             };
         };
     };
-    open14: {
+    open_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -2385,7 +2385,7 @@ export interface operations {
             };
         };
     };
-    ticket15: {
+    patient_ticket: {
         parameters: {
             query?: never;
             header?: never;
@@ -2458,7 +2458,7 @@ export interface operations {
             };
         };
     };
-    me16: {
+    me: {
         parameters: {
             query?: never;
             header?: never;
@@ -2522,7 +2522,7 @@ export interface operations {
             };
         };
     };
-    patients17: {
+    search_patients: {
         parameters: {
             query?: {
                 /** @description How one of the names begins; all patients if absent. */
@@ -2600,7 +2600,7 @@ export interface operations {
             };
         };
     };
-    providers18: {
+    providers: {
         parameters: {
             query?: never;
             header?: never;
@@ -2664,7 +2664,7 @@ export interface operations {
             };
         };
     };
-    list19: {
+    quality_visits: {
         parameters: {
             query?: {
                 /** @description Booked to start at or after. */
@@ -2744,7 +2744,7 @@ export interface operations {
             };
         };
     };
-    series20: {
+    quality_series: {
         parameters: {
             query?: never;
             header?: never;
@@ -2820,7 +2820,7 @@ export interface operations {
             };
         };
     };
-    media21: {
+    play_recording: {
         parameters: {
             query?: never;
             header?: {
@@ -2929,7 +2929,7 @@ export interface operations {
             };
         };
     };
-    site22: {
+    site: {
         parameters: {
             query?: never;
             header?: never;
@@ -2975,7 +2975,7 @@ export interface operations {
             };
         };
     };
-    text23: {
+    text: {
         parameters: {
             query?: {
                 /** @description `en` (also if absent) or `es`. A language that there is no text in gets English. */
@@ -3045,7 +3045,7 @@ export interface operations {
             };
         };
     };
-    today24: {
+    today: {
         parameters: {
             query?: {
                 /** @description `YYYY-MM-DD` in the clinic's time zone; today if absent. */
@@ -3121,7 +3121,7 @@ export interface operations {
             };
         };
     };
-    detail25: {
+    visit: {
         parameters: {
             query?: never;
             header?: never;
@@ -3197,7 +3197,7 @@ export interface operations {
             };
         };
     };
-    read26: {
+    read_note: {
         parameters: {
             query?: never;
             header?: never;
@@ -3275,7 +3275,7 @@ export interface operations {
             };
         };
     };
-    save27: {
+    save_note: {
         parameters: {
             query?: never;
             header: {
@@ -3423,7 +3423,7 @@ export interface operations {
             };
         };
     };
-    add28: {
+    add_addendum: {
         parameters: {
             query?: never;
             header?: never;
@@ -3550,7 +3550,7 @@ export interface operations {
             };
         };
     };
-    sign29: {
+    sign_note: {
         parameters: {
             query?: never;
             header: {
@@ -3667,7 +3667,7 @@ export interface operations {
             };
         };
     };
-    list30: {
+    recordings: {
         parameters: {
             query?: never;
             header?: never;
@@ -3743,7 +3743,7 @@ export interface operations {
             };
         };
     };
-    ticket31: {
+    host_ticket: {
         parameters: {
             query?: never;
             header?: never;
@@ -3828,7 +3828,7 @@ export interface operations {
             };
         };
     };
-    timeline32: {
+    timeline: {
         parameters: {
             query?: never;
             header?: never;

@@ -73,7 +73,7 @@ function Entry({ item, onFilter }: { item: AuditItem; onFilter: (only: Partial<F
   return (
     <li>
       <details>
-        <summary aria-label={t('audit.details_of', { seq: item.seq })}>
+        <summary>
           <time dateTime={item.at}>{exactly(lang, item.at)}</time>
           <span className={css.who}>{item.actor_name ?? t('audit.nobody')}<span> {roleName(item.actor_role)}</span></span>
           <span className={css.what}>{item.action}</span>

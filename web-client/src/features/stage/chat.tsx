@@ -13,7 +13,7 @@ export function Chat({ call, onClose }: { call: Call; onClose?: (() => void) | u
   const { t, lang } = useText();
   const { chat, room } = useWatched(call.state);
   const [text, setText] = useState('');
-  const end = useRef<HTMLLIElement>(null);
+  const end = useRef<HTMLDivElement>(null);
   const nameOf = (id: string) => (id === room?.you ? t('you') : room?.participants.find((one) => one.participant === id)?.name ?? '');
   const tooLong = [...text].length > MAX_CHAT_CHARS;
 
@@ -41,8 +41,10 @@ export function Chat({ call, onClose }: { call: Call; onClose?: (() => void) | u
         <h2>{t('chat.title')}</h2>
         {onClose && <Button kind="quiet" icon="close" aria-label={t('chat.close')} onClick={onClose} />}
       </header>
-      <ol className={css.lines} role="log" aria-label={t('chat.title')} tabIndex={0}>
-        {chat.length === 0 && <li className={css.empty}>{t('chat.empty')}</li>}
+      {/* Not a live region: what comes in is announced by the stage, whether the chat is open or not. */}
+      <div className={css.scroll} role="group" aria-label={t('chat.title')} tabIndex={0}>
+        {chat.length === 0 && <p className={css.empty}>{t('chat.empty')}</p>}
+        <ol className={css.lines}>
         {chat.map((entry) => (
           <li key={entry.id} className={css.line} data-mine={entry.from === room?.you || undefined}>
             <p className={css.who}>
@@ -54,8 +56,9 @@ export function Chat({ call, onClose }: { call: Call; onClose?: (() => void) | u
             {entry.failed && <p className={css.failed}>{t('chat.failed')} <Button kind="quiet" onClick={() => call.chatAgain(entry.id)}>{t('chat.again')}</Button></p>}
           </li>
         ))}
-        <li ref={end} aria-hidden="true" />
-      </ol>
+        </ol>
+        <div ref={end} />
+      </div>
       <form className={css.form} onSubmit={send}>
         <TextArea label={t('chat.label')} labelHidden placeholder={t('chat.label')} rows={1} value={text} onChange={(event) => setText(event.target.value)} onKeyDown={onKeyDown} error={tooLong && t('chat.too_long', { max: MAX_CHAT_CHARS })} className={css.box} />
         <Button type="submit" kind="primary" icon="send" aria-label={t('chat.send')} />

@@ -97,7 +97,7 @@ export function Control({ icon, label, on, badge, expanded, className, ...rest }
       {...rest}
     >
       <span className={css.word} aria-hidden="true">{label}</span>
-      {Boolean(badge) && <span className={css.badge} aria-hidden="true">{badge}</span>}
+      {Boolean(badge) && <span className={css.badge} data-count={badge} aria-hidden="true" />}
     </Button>
   );
 }

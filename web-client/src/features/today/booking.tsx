@@ -137,8 +137,7 @@ function PatientSearch({ patient, onChoose, error }: { patient: PatientItem | nu
             <ListBox className={css.list} renderEmptyState={() => <p className={css.none}>{asked.length < 2 ? t('book.patient.type') : found.isFetching ? t('loading') : found.error ? problemText(t, found.error) : t('book.patient.none')}</p>}>
               {(one: PatientItem) => (
                 <ListBoxItem id={one.patient_id} textValue={one.name} className={css.option}>
-                  <Text slot="label">{one.name}</Text>
-                  <Text slot="description">{calendarDate(lang, one.date_of_birth)} · {one.mrn}</Text>
+                  <span>{one.name}</span> <span className={css.born}>{calendarDate(lang, one.date_of_birth)} · {one.mrn}</span>
                 </ListBoxItem>
               )}
             </ListBox>

@@ -290,7 +290,6 @@ export const staff = {
   'audit.where': 'Address',
   'audit.browser': 'Browser',
   'audit.details': 'Details',
-  'audit.details_of': 'Details of entry {seq}',
   'audit.seq': 'Entry',
   'audit.request': 'Request',
   'audit.reason': 'Reason',

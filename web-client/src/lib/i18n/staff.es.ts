@@ -292,7 +292,6 @@ export const staff: Record<StaffKey, string> = {
   'audit.where': 'Dirección',
   'audit.browser': 'Navegador',
   'audit.details': 'Detalles',
-  'audit.details_of': 'Detalles de la entrada {seq}',
   'audit.seq': 'Entrada',
   'audit.request': 'Solicitud',
   'audit.reason': 'Motivo',

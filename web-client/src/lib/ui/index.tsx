@@ -157,11 +157,12 @@ export function Loading({ children }: { children?: ReactNode }) {
   return <p className={css.loading} role="status"><span className={css.spinner} aria-hidden="true" />{children ?? t('loading')}</p>;
 }
 
-export function Empty({ icon = 'calendar', title, children, action }: { icon?: IconName; title: ReactNode; children?: ReactNode; action?: ReactNode }) {
+/** `alone`: it is the whole page, so its title is the page's heading. */
+export function Empty({ icon = 'calendar', title, children, action, alone }: { icon?: IconName; title: ReactNode; children?: ReactNode; action?: ReactNode; alone?: boolean }) {
   return (
     <div className={css.state}>
       <Icon name={icon} size={36} />
-      <h2>{title}</h2>
+      {alone ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children && <p>{children}</p>}
       {action}
     </div>
