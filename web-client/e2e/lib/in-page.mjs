@@ -31,6 +31,13 @@ export function watchMedia() {
     arm();
   };
   new MutationObserver(() => document.querySelectorAll('video').forEach(watch)).observe(document, { subtree: true, childList: true });
+  // When the sign `Recording` came and went, to the frame: the test's own clock is slower than a page's.
+  window.__bedsideRecording = [];
+  const look = () => {
+    const found = document.evaluate("//*[normalize-space(text())='Recording']", document, null, XPathResult.BOOLEAN_TYPE).booleanValue;
+    if (found !== (window.__bedsideRecording.at(-1)?.shown ?? false)) window.__bedsideRecording.push({ shown: found, at: wall() });
+  };
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true });
   document.addEventListener(
     'click',
     (event) => {

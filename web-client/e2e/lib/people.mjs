@@ -74,6 +74,18 @@ class Person {
     return this.recordingSign.isVisible();
   }
 
+  /** Wall-clock milliseconds at which this page first showed that it records, and last took the sign away. */
+  async recordingTimes() {
+    const changes = await this.page.evaluate(() => window.__bedsideRecording);
+    return { on: changes.find((change) => change.shown)?.at, off: changes.findLast((change) => !change.shown)?.at };
+  }
+
+  /** Wall-clock milliseconds of the latest press of a button. */
+  async pressedAt(name) {
+    const clicks = await this.page.evaluate(() => window.__bedsideClick);
+    return Object.entries(clicks).find(([label]) => label.startsWith(name))?.[1];
+  }
+
   /** Takes the permission back while it records. */
   withdrawsRecording() {
     return this.press('Do not record');

@@ -90,6 +90,7 @@ export class Server {
   #child;
   #output = '';
   #ended;
+  #broken;
 
   /** @param {{data?: string, env?: Record<string, string>, args?: string[]}} [options] */
   static async start(options = {}) {
@@ -121,6 +122,12 @@ export class Server {
     child.stdout.on('data', (text) => (this.#output += text));
     child.stderr.on('data', (text) => (this.#output += text));
     this.#ended = new Promise((resolve) => {
+      child.once('error', (error) => {
+        running.delete(child);
+        this.#output += error.message;
+        this.#broken = error;
+        resolve({ code: null, signal: null });
+      });
       child.once('close', (code, signal) => {
         running.delete(child);
         resolve({ code, signal });
@@ -128,6 +135,7 @@ export class Server {
     });
     await until(
       async () => {
+        if (this.#broken) throw this.#broken;
         if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.output}`);
         return (await fetch(`${this.base}/readyz`).catch(() => undefined))?.ok;
       },
@@ -174,7 +182,7 @@ export class Server {
 
   /** Ends the process and its database, and removes the data folder. */
   async stop() {
-    if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) {
+    if (this.#child?.pid && this.#child.exitCode === null && this.#child.signalCode === null) {
       this.#child.kill('SIGTERM');
       const late = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
       await this.#ended;
