@@ -3,11 +3,14 @@
 //! Everything is parsed and checked here, before a port is bound or a file is touched.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+
+/// Read from the working folder when no file is named.
+const DEFAULT_FILE: &str = "bedside.toml";
 
 /// The whole configuration. Every key has a default that suits one machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -233,7 +236,8 @@ impl Config {
         match &flags.config {
             Some(file) if !file.exists() => return Err(ConfigError::NoFile(file.clone())),
             Some(file) => figment = figment.merge(Toml::file_exact(file)),
-            None => figment = figment.merge(Toml::file_exact("bedside.toml")),
+            None if Path::new(DEFAULT_FILE).exists() => figment = figment.merge(Toml::file_exact(DEFAULT_FILE)),
+            None => {}
         }
         figment = figment.merge(Env::prefixed("BEDSIDE__").split("__"));
         let mut config: Self = figment.extract().map_err(|error| ConfigError::Invalid(one_line(error)))?;

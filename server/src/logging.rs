@@ -8,7 +8,7 @@ use crate::config::{Log, LogFormat};
 pub fn start(log: &Log) {
     let level = log.level.as_str();
     let filter = EnvFilter::new(format!(
-        "warn,bedside={level},server={level},api={level},records={level},signaling={level},sfu={level},sfu_core={level},recorder={level}"
+        "warn,sqlx=error,bedside={level},server={level},api={level},records={level},signaling={level},sfu={level},sfu_core={level},recorder={level}"
     ));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
