@@ -3,7 +3,8 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +18,15 @@ const START_MS = 60_000;
 const STOP_MS = 20_000;
 
 const running = new Set();
+const folders = new Set();
 
 // Nothing outlives the test run, however it ends.
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
+  for (const folder of folders) {
+    for (const pid of databasesOf(folder)) process.kill(pid, 'SIGQUIT');
+    if (!process.env.BEDSIDE_E2E_KEEP) rmSync(folder, { recursive: true, force: true });
+  }
 });
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => process.exit(130));
@@ -59,6 +65,7 @@ export async function freeUdpPorts(count) {
 export async function dataFolder() {
   const dir = await mkdtemp(join(tmpdir(), 'bedside-e2e-'));
   await chmod(dir, 0o755);
+  folders.add(dir);
   return dir;
 }
 
@@ -195,16 +202,37 @@ export class Server {
 
 /** Ends a PostgreSQL that a killed server left in `data`. */
 export async function stopDatabaseOf(data) {
-  const files = await readdir(data, { recursive: true }).catch(() => []);
-  for (const file of files.filter((name) => name.endsWith('postmaster.pid'))) {
-    const pid = Number((await readFile(join(data, file), 'utf8').catch(() => '')).split('\n')[0]);
-    if (!pid || !(await isPostgres(pid))) continue;
+  for (const pid of databasesOf(data)) {
     process.kill(pid, 'SIGQUIT');
-    await until(async () => !(await isPostgres(pid)), { what: `PostgreSQL ${pid} is gone`, within: STOP_MS });
+    await until(() => !isPostgres(pid), { what: `PostgreSQL ${pid} is gone`, within: STOP_MS });
   }
 }
 
-async function isPostgres(pid) {
-  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-  return name.startsWith('postgres');
+/** The process ids of PostgreSQL servers that run over a folder below `data`. */
+function databasesOf(data) {
+  const read = (file) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  let files = [];
+  try {
+    files = readdirSync(data, { recursive: true });
+  } catch {
+    // Gone already.
+  }
+  return files
+    .filter((name) => name.endsWith('postmaster.pid'))
+    .map((name) => Number(read(join(data, name)).split('\n')[0]))
+    .filter((pid) => pid > 0 && isPostgres(pid));
+}
+
+function isPostgres(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('postgres');
+  } catch {
+    return false;
+  }
 }
