@@ -1,5 +1,6 @@
 // What can be seen and heard: in a page, and in a recorded file.
 
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { mediaCounters, thumbnail } from './in-page.mjs';
@@ -54,6 +55,17 @@ export async function decodedSeconds(file) {
   const { stderr } = await run('ffmpeg', ['-hide_banner', '-nostdin', '-i', file, '-map', '0:v:0', '-f', 'null', '-'], { maxBuffer: 1 << 24 });
   const times = [...stderr.matchAll(/time=(\d+):(\d+):([\d.]+)/g)].pop();
   return times ? Number(times[1]) * 3600 + Number(times[2]) * 60 + Number(times[3]) : 0;
+}
+
+/** Longest difference between a recording and what happened, seconds. */
+const TRUE_WITHIN_S = 1;
+
+/** Fails unless `seconds` is within a second of the truth, which is known as a span of milliseconds. */
+export function isTrueLength(seconds, { atLeast, atMost }) {
+  assert.ok(
+    seconds >= atLeast / 1000 - TRUE_WITHIN_S && seconds <= atMost / 1000 + TRUE_WITHIN_S,
+    `it lasts ${seconds} s, the truth lies between ${atLeast / 1000} and ${atMost / 1000} s`,
+  );
 }
 
 /** Mean and spread of the grey levels of both halves of the picture at `second`. */

@@ -86,6 +86,11 @@ class Person {
     return Object.entries(clicks).find(([label]) => label.startsWith(name))?.[1];
   }
 
+  /** Wall-clock milliseconds of the moment from which everyone had allowed it, given the other one's page. */
+  async allowedByBothAt(other) {
+    return Math.max(await this.pressedAt('Allow recording'), await other.pressedAt('Allow recording'));
+  }
+
   /** Takes the permission back while it records. */
   withdrawsRecording() {
     return this.press('Do not record');
@@ -193,7 +198,7 @@ export class Staff extends Person {
 
   /** Resolves when the server has acknowledged this text. */
   async noteIsSaved({ visit_id: visit }, body) {
-    await until(async () => (await this.api(`/visits/${visit}/note`)).body === body, { what: 'the draft is stored' });
+    await until(async () => (await this.api(`/visits/${visit}/note`)).body === body, { what: 'the draft is stored', every: 250 });
   }
 
   async signsNote() {
