@@ -78,7 +78,7 @@ describe('quality and audit of a visit', { timeout: 240_000 }, () => {
       await officer.signsIn();
       const all = [];
       for (let cursor = ''; cursor !== null; ) {
-        const page = await officer.api(`/audit?cursor=${encodeURIComponent(cursor)}`);
+        const page = await officer.api(cursor ? `/audit?cursor=${encodeURIComponent(cursor)}` : '/audit');
         all.push(...page.items);
         cursor = page.next_cursor ?? null;
       }
