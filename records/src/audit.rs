@@ -94,7 +94,12 @@ pub struct EventPage {
 ///
 /// # Errors
 /// [`SearchError::BadCursor`]; the database can't be reached.
-pub async fn search(tx: &mut Tx, _may: &Authorized<SearchAudit>, filter: &Filter, cursor: Option<&str>) -> Result<Pending<EventPage>, SearchError> {
+pub async fn search(
+    tx: &mut Tx,
+    _may: &Authorized<SearchAudit>,
+    filter: &Filter,
+    cursor: Option<&str>,
+) -> Result<Pending<EventPage>, SearchError> {
     let before = match cursor {
         None => i64::MAX,
         Some(cursor) => cursor.parse().map_err(|_| SearchError::BadCursor)?,
@@ -141,7 +146,12 @@ pub async fn search(tx: &mut Tx, _may: &Authorized<SearchAudit>, filter: &Filter
             resource_type: row.resource_type,
             resource_id: row.resource_id,
             patient_id: row.patient_id.map(PatientId),
-            patient_ids: row.patient_ids.unwrap_or_default().into_iter().map(PatientId).collect(),
+            patient_ids: row
+                .patient_ids
+                .unwrap_or_default()
+                .into_iter()
+                .map(PatientId)
+                .collect(),
             outcome: Outcome::parse(&row.outcome)?,
             reason: row.reason,
             address: row.address,
@@ -150,7 +160,10 @@ pub async fn search(tx: &mut Tx, _may: &Authorized<SearchAudit>, filter: &Filter
             detail: row.detail,
         });
     }
-    let next_cursor = items.last().filter(|_| more).map(|last| last.seq.to_string());
+    let next_cursor = items
+        .last()
+        .filter(|_| more)
+        .map(|last| last.seq.to_string());
     Ok(Pending(EventPage { items, next_cursor }))
 }
 
@@ -167,8 +180,13 @@ pub async fn append(
     resource: Resource,
     detail: Option<Value>,
 ) -> Result<(), Error> {
-    let mut tx = records.begin(RequestContext::system(job, clinic, at)).await?;
-    tx.log(Entry { detail, ..Entry::new(action, resource) });
+    let mut tx = records
+        .begin(RequestContext::system(job, clinic, at))
+        .await?;
+    tx.log(Entry {
+        detail,
+        ..Entry::new(action, resource)
+    });
     tx.commit(Pending(())).await
 }
 
@@ -197,12 +215,24 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(action: &'static str, resource: Resource) -> Self {
-        Self { action, resource, patient: None, patients: Vec::new(), outcome: Outcome::Allowed, reason: None, detail: None }
+        Self {
+            action,
+            resource,
+            patient: None,
+            patients: Vec::new(),
+            outcome: Outcome::Allowed,
+            reason: None,
+            detail: None,
+        }
     }
 }
 
 /// Writes `entry` into the running transaction.
-pub(crate) async fn write(connection: &mut PgConnection, context: &RequestContext, entry: &Entry) -> Result<(), Error> {
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    context: &RequestContext,
+    entry: &Entry,
+) -> Result<(), Error> {
     let (actor, origin) = (&context.actor, &context.origin);
     sqlx::query!(
         "INSERT INTO audit_event (at, clinic_id, actor_kind, actor_id, actor_role, action, resource_type, resource_id, patient_id, patient_ids,
@@ -254,5 +284,8 @@ pub(crate) async fn write_unknown(
 }
 
 fn user_agent(origin: &Origin) -> Option<String> {
-    origin.user_agent.as_ref().map(|text| text.chars().take(USER_AGENT_CHARS).collect())
+    origin
+        .user_agent
+        .as_ref()
+        .map(|text| text.chars().take(USER_AGENT_CHARS).collect())
 }

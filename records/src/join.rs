@@ -14,7 +14,9 @@ use crate::seal::{DataKeys, Place};
 use crate::sessions::longest_life;
 use crate::token::{hash_token, well_formed};
 use crate::visits::VisitState;
-use crate::{Actor, Authorized, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx};
+use crate::{
+    Actor, Authorized, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx,
+};
 
 /// Wrong dates of birth until a link is locked.
 pub const DATE_OF_BIRTH_TRIES: i16 = 5;
@@ -88,11 +90,28 @@ pub struct Identified {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn open(records: &Records, token: &str, now: OffsetDateTime) -> Result<Option<LinkPage>, Error> {
-    let Some(link) = find(records, token).await?.filter(|link| link.usable(now)) else { return Ok(None) };
-    let mut tx = records.begin(RequestContext::system("link", link.clinic, now)).await?;
-    let row = sqlx::query!("SELECT name, phone FROM clinic WHERE clinic_id = $1", link.clinic.0).fetch_one(tx.connection()?).await?;
-    tx.commit(Pending(Some(LinkPage { clinic_name: row.name, clinic_phone: row.phone }))).await
+pub async fn open(
+    records: &Records,
+    token: &str,
+    now: OffsetDateTime,
+) -> Result<Option<LinkPage>, Error> {
+    let Some(link) = find(records, token).await?.filter(|link| link.usable(now)) else {
+        return Ok(None);
+    };
+    let mut tx = records
+        .begin(RequestContext::system("link", link.clinic, now))
+        .await?;
+    let row = sqlx::query!(
+        "SELECT name, phone FROM clinic WHERE clinic_id = $1",
+        link.clinic.0
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    tx.commit(Pending(Some(LinkPage {
+        clinic_name: row.name,
+        clinic_phone: row.phone,
+    })))
+    .await
 }
 
 /// Checks the date of birth and begins a session for this one visit. Counted and logged, right or wrong.
@@ -106,9 +125,21 @@ pub async fn identify(
     date_of_birth: Date,
     now: OffsetDateTime,
 ) -> Result<Identified, IdentifyError> {
-    let link = find(records, token).await?.ok_or(IdentifyError::NotUsable)?;
-    let actor = Actor::Patient { id: link.patient, visit: link.visit, clinic: link.clinic };
-    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
+    let link = find(records, token)
+        .await?
+        .ok_or(IdentifyError::NotUsable)?;
+    let actor = Actor::Patient {
+        id: link.patient,
+        visit: link.visit,
+        clinic: link.clinic,
+    };
+    let mut tx = records
+        .begin(RequestContext {
+            actor,
+            at: now,
+            origin: origin.clone(),
+        })
+        .await?;
     // Locks the link: tries go one after the other, so that many at once don't get around the count.
     let row = sqlx::query!(
         "SELECT failed_tries, locked_at, revoked_at, opens_at, expires_at FROM join_link WHERE join_link_id = $1 FOR UPDATE",
@@ -124,25 +155,58 @@ pub async fn identify(
         return Err(IdentifyError::Locked);
     }
 
-    let patient = sqlx::query!("SELECT date_of_birth FROM patient WHERE patient_id = $1", link.patient.0)
-        .fetch_one(tx.connection()?)
-        .await
-        .map_err(Error::from)?;
+    let patient = sqlx::query!(
+        "SELECT date_of_birth FROM patient WHERE patient_id = $1",
+        link.patient.0
+    )
+    .fetch_one(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
     let keys = tx.patient_keys(link.patient).await?;
-    let on_record = keys.open(Place::new("patient.date_of_birth", link.patient.0), &patient.date_of_birth)?;
+    let on_record = keys.open(
+        Place::new("patient.date_of_birth", link.patient.0),
+        &patient.date_of_birth,
+    )?;
     let said = Phi::from(iso_date(date_of_birth));
-    let entry = Entry { patient: Some(link.patient), ..Entry::new("visit.identify", Resource::Visit(link.visit)) };
-    if !bool::from(on_record.expose().as_slice().ct_eq(said.expose().as_bytes())) {
+    let entry = Entry {
+        patient: Some(link.patient),
+        ..Entry::new("visit.identify", Resource::Visit(link.visit))
+    };
+    if !bool::from(
+        on_record
+            .expose()
+            .as_slice()
+            .ct_eq(said.expose().as_bytes()),
+    ) {
         let tries = row.failed_tries + 1;
         let locks = tries >= DATE_OF_BIRTH_TRIES;
-        sqlx::query!("UPDATE join_link SET failed_tries = $2, locked_at = $3 WHERE join_link_id = $1", link.id, tries, locks.then_some(now))
-            .execute(tx.connection()?)
-            .await
-            .map_err(Error::from)?;
-        let reason = if locks { "link_locked" } else { "wrong_date_of_birth" };
-        tx.log(Entry { outcome: Outcome::Failed, reason: Some(reason), ..entry });
+        sqlx::query!(
+            "UPDATE join_link SET failed_tries = $2, locked_at = $3 WHERE join_link_id = $1",
+            link.id,
+            tries,
+            locks.then_some(now)
+        )
+        .execute(tx.connection()?)
+        .await
+        .map_err(Error::from)?;
+        let reason = if locks {
+            "link_locked"
+        } else {
+            "wrong_date_of_birth"
+        };
+        tx.log(Entry {
+            outcome: Outcome::Failed,
+            reason: Some(reason),
+            ..entry
+        });
         tx.commit(Pending(())).await?;
-        return Err(if locks { IdentifyError::Locked } else { IdentifyError::Mismatch { tries_left: DATE_OF_BIRTH_TRIES - tries } });
+        return Err(if locks {
+            IdentifyError::Locked
+        } else {
+            IdentifyError::Mismatch {
+                tries_left: DATE_OF_BIRTH_TRIES - tries,
+            }
+        });
     }
 
     let session = SessionToken::generate();
@@ -160,15 +224,27 @@ pub async fn identify(
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    sqlx::query!("UPDATE join_link SET failed_tries = 0 WHERE join_link_id = $1", link.id).execute(tx.connection()?).await.map_err(Error::from)?;
-    sqlx::query!("UPDATE visit SET state = 'checking_in' WHERE visit_id = $1 AND state = 'booked'", link.visit.0)
-        .execute(tx.connection()?)
-        .await
-        .map_err(Error::from)?;
+    sqlx::query!(
+        "UPDATE join_link SET failed_tries = 0 WHERE join_link_id = $1",
+        link.id
+    )
+    .execute(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
+    sqlx::query!(
+        "UPDATE visit SET state = 'checking_in' WHERE visit_id = $1 AND state = 'booked'",
+        link.visit.0
+    )
+    .execute(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
     tx.log(entry);
     let state = read_state(&mut tx, link.visit, link.patient).await?;
     let state = tx.commit(Pending(state)).await?;
-    Ok(Identified { token: session, state })
+    Ok(Identified {
+        token: session,
+        state,
+    })
 }
 
 /// How far the patient has come.
@@ -184,7 +260,11 @@ pub async fn state(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<Joi
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn set_location(tx: &mut Tx, may: &Authorized<CheckIn>, location: &Location) -> Result<Pending<()>, Error> {
+pub async fn set_location(
+    tx: &mut Tx,
+    may: &Authorized<CheckIn>,
+    location: &Location,
+) -> Result<Pending<()>, Error> {
     let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let keys = tx.patient_keys(patient).await?;
@@ -203,7 +283,10 @@ pub async fn set_location(tx: &mut Tx, may: &Authorized<CheckIn>, location: &Loc
     )
     .execute(tx.connection()?)
     .await?;
-    tx.log(Entry { patient: Some(patient), ..Entry::new("location.stated", Resource::Visit(visit)) });
+    tx.log(Entry {
+        patient: Some(patient),
+        ..Entry::new("location.stated", Resource::Visit(visit))
+    });
     Ok(Pending(()))
 }
 
@@ -211,7 +294,12 @@ pub async fn set_location(tx: &mut Tx, may: &Authorized<CheckIn>, location: &Loc
 ///
 /// # Errors
 /// [`ConsentError::TextChanged`]: show the current text and ask again.
-pub async fn accept_consent(tx: &mut Tx, may: &Authorized<CheckIn>, text_version: &str, lang: &str) -> Result<Pending<()>, ConsentError> {
+pub async fn accept_consent(
+    tx: &mut Tx,
+    may: &Authorized<CheckIn>,
+    text_version: &str,
+    lang: &str,
+) -> Result<Pending<()>, ConsentError> {
     let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
     if !consents::is_current(tx, TextKind::Telehealth, text_version, lang).await? {
         return Err(ConsentError::TextChanged);
@@ -233,7 +321,11 @@ pub async fn accept_consent(tx: &mut Tx, may: &Authorized<CheckIn>, text_version
     .await
     .map_err(Error::from)?;
     let detail = Some(serde_json::json!({ "text_version": text_version, "lang": lang }));
-    tx.log(Entry { patient: Some(patient), detail, ..Entry::new("consent.accepted", Resource::Visit(visit)) });
+    tx.log(Entry {
+        patient: Some(patient),
+        detail,
+        ..Entry::new("consent.accepted", Resource::Visit(visit))
+    });
     Ok(Pending(()))
 }
 
@@ -292,9 +384,25 @@ async fn read_state(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<J
         clinic_phone: row.clinic_phone,
         starts_at: row.starts_at,
         ends_at: row.ends_at,
-        location: open_location(&keys, visit, row.region, row.callback_phone, row.emergency_address)?,
-        consent: row.consent_version.zip(row.consent_at).map(|(version, accepted_at)| GivenConsent { version, accepted_at }),
-        visit_state: if row.appointment_state == "cancelled" { VisitState::Cancelled } else { VisitState::parse(&row.state)? },
+        location: open_location(
+            &keys,
+            visit,
+            row.region,
+            row.callback_phone,
+            row.emergency_address,
+        )?,
+        consent: row
+            .consent_version
+            .zip(row.consent_at)
+            .map(|(version, accepted_at)| GivenConsent {
+                version,
+                accepted_at,
+            }),
+        visit_state: if row.appointment_state == "cancelled" {
+            VisitState::Cancelled
+        } else {
+            VisitState::parse(&row.state)?
+        },
     })
 }
 
@@ -306,7 +414,11 @@ pub(crate) fn open_location(
     callback_phone: Option<Vec<u8>>,
     emergency_address: Option<Vec<u8>>,
 ) -> Result<Option<Location>, Error> {
-    let (Some(region), Some(callback_phone), Some(emergency_address)) = (region, callback_phone, emergency_address) else { return Ok(None) };
+    let (Some(region), Some(callback_phone), Some(emergency_address)) =
+        (region, callback_phone, emergency_address)
+    else {
+        return Ok(None);
+    };
     let open = |column, sealed: &[u8]| keys.open_text(Place::new(column, visit.0), sealed);
     Ok(Some(Location {
         region: open("visit_location.region", &region)?,
@@ -339,7 +451,12 @@ async fn find(records: &Records, token: &str) -> Result<Option<Link>, Error> {
     }
     let hash = hash_token(token);
     let mut tx = records.begin_without_clinic().await?;
-    sqlx::query!("SELECT set_config('bedside.token_hash', $1, true)", hex::encode(hash)).fetch_one(&mut *tx).await?;
+    sqlx::query!(
+        "SELECT set_config('bedside.token_hash', $1, true)",
+        hex::encode(hash)
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     let row = sqlx::query!(
         r#"SELECT join_link_id, clinic_id, visit_id, patient_id, opens_at, expires_at, (revoked_at IS NOT NULL OR locked_at IS NOT NULL) AS "withdrawn!"
            FROM join_link WHERE token_hash = $1"#,
@@ -372,7 +489,9 @@ pub enum IdentifyError {
         tries_left: i16,
     },
     /// Too many wrong dates.
-    #[error("the link is locked after too many wrong dates of birth; call the clinic for a new one")]
+    #[error(
+        "the link is locked after too many wrong dates of birth; call the clinic for a new one"
+    )]
     Locked,
     /// See [`Error`].
     #[error(transparent)]

@@ -48,7 +48,10 @@ pub struct IssuedLink {
 ///
 /// # Errors
 /// [`Error::NotFound`] if the appointment is cancelled.
-pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<IssuedLink>, Error> {
+pub async fn issue(
+    tx: &mut Tx,
+    may: &Authorized<ManageLink>,
+) -> Result<Pending<IssuedLink>, Error> {
     let appointment = may.action().0;
     let row = sqlx::query!(
         "SELECT a.patient_id, a.starts_at, v.visit_id FROM appointment a JOIN visit v USING (appointment_id)
@@ -59,7 +62,15 @@ pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<
     .await?
     .ok_or(Error::NotFound)?;
     withdraw(tx, appointment).await?;
-    insert(tx, appointment, VisitId(row.visit_id), PatientId(row.patient_id), row.starts_at).await.map(Pending)
+    insert(
+        tx,
+        appointment,
+        VisitId(row.visit_id),
+        PatientId(row.patient_id),
+        row.starts_at,
+    )
+    .await
+    .map(Pending)
 }
 
 /// Revokes the appointment's link, with the sessions that came by it. Nothing happens if there is none.
@@ -69,7 +80,10 @@ pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<
 pub async fn revoke(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<()>, Error> {
     let appointment = may.action().0;
     withdraw(tx, appointment).await?;
-    tx.log(Entry { patient: may.patient(), ..Entry::new("link.revoked", Resource::Appointment(appointment)) });
+    tx.log(Entry {
+        patient: may.patient(),
+        ..Entry::new("link.revoked", Resource::Appointment(appointment))
+    });
     Ok(Pending(()))
 }
 
@@ -99,7 +113,11 @@ pub(crate) async fn insert(
     starts_at: OffsetDateTime,
 ) -> Result<IssuedLink, Error> {
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    let link = IssuedLink { token: random_token(), opens_at: starts_at - OPENS_BEFORE, expires_at: starts_at + CLOSES_AFTER };
+    let link = IssuedLink {
+        token: random_token(),
+        opens_at: starts_at - OPENS_BEFORE,
+        expires_at: starts_at + CLOSES_AFTER,
+    };
     sqlx::query!(
         "INSERT INTO join_link (join_link_id, clinic_id, appointment_id, visit_id, patient_id, token_hash, opens_at, expires_at, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -115,7 +133,10 @@ pub(crate) async fn insert(
     )
     .execute(tx.connection()?)
     .await?;
-    tx.log(Entry { patient: Some(patient), ..Entry::new("link.issued", Resource::Appointment(appointment)) });
+    tx.log(Entry {
+        patient: Some(patient),
+        ..Entry::new("link.issued", Resource::Appointment(appointment))
+    });
     Ok(link)
 }
 

@@ -46,8 +46,8 @@ pub mod staff;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text_enum;
-mod token;
 pub mod today;
+mod token;
 mod tx;
 pub mod visits;
 

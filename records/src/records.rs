@@ -31,7 +31,9 @@ impl Records {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
-        let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
+        let options = PgConnectOptions::from_str(app_url)?
+            .application_name("bedside")
+            .statement_cache_capacity(256);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_WITHIN)
@@ -39,7 +41,11 @@ impl Records {
             .test_before_acquire(false)
             .before_acquire(|connection, _| Box::pin(clean(connection)))
             .connect_lazy_with(options);
-        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
+        let records = Self {
+            pool,
+            keys,
+            password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+        };
         records.check_role().await?;
         Ok(records)
     }
@@ -50,7 +56,11 @@ impl Records {
     /// The database can't be reached.
     pub async fn begin(&self, context: RequestContext) -> Result<Tx, Error> {
         let clinic = context.actor.clinic();
-        let begun = self.begin_with(format!("BEGIN; SELECT set_config('bedside.clinic_id', '{clinic}', true)")).await?;
+        let begun = self
+            .begin_with(format!(
+                "BEGIN; SELECT set_config('bedside.clinic_id', '{clinic}', true)"
+            ))
+            .await?;
         Ok(Tx::new(begun, self.clone(), context))
     }
 
@@ -68,7 +78,9 @@ impl Records {
     }
 
     /// A transaction that has said no clinic, and so sees only what it has a secret for.
-    pub(crate) async fn begin_without_clinic(&self) -> Result<Transaction<'static, Postgres>, Error> {
+    pub(crate) async fn begin_without_clinic(
+        &self,
+    ) -> Result<Transaction<'static, Postgres>, Error> {
         self.begin_with("BEGIN".to_owned()).await
     }
 
@@ -115,7 +127,11 @@ impl Records {
 /// Whether a connection may be given out again: it answers, and no transaction is open on it. In a statement of its
 /// own, a transaction begins with the statement; in one that was left open, it began before.
 async fn clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row = connection.fetch_one(sqlx::raw_sql("SELECT transaction_timestamp() <> statement_timestamp()")).await?;
+    let row = connection
+        .fetch_one(sqlx::raw_sql(
+            "SELECT transaction_timestamp() <> statement_timestamp()",
+        ))
+        .await?;
     if row.try_get::<bool, _>(0)? {
         tracing::warn!("a transaction was left open on a pooled connection and is rolled back");
         connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
@@ -132,4 +148,43 @@ pub enum ConnectError {
     /// The role could see other clinics' rows.
     #[error("the database role {0} may go around row-level security; connect as bedside_app")]
     TooPowerful(String),
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn a_transaction_that_was_left_open_on_a_connection_is_gone_when_it_is_given_out_again() {
+        let db = TestDatabase::new().await;
+        let records = db.records();
+        let mut connection = records.pool.acquire().await.unwrap();
+        // Behind sqlx's back, as a cancelled begin does.
+        connection
+            .execute(sqlx::raw_sql(
+                "BEGIN; SELECT set_config('bedside.clinic_id', gen_random_uuid()::text, true)",
+            ))
+            .await
+            .unwrap();
+        let before: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        drop(connection);
+        // sqlx gives it back on a task of its own: until then there is no idle one.
+        while records.pool.num_idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut connection = records.pool.acquire().await.unwrap();
+        let (after, clinic): (i32, Option<uuid::Uuid>) =
+            sqlx::query_as("SELECT pg_backend_pid(), current_clinic()")
+                .fetch_one(&mut *connection)
+                .await
+                .unwrap();
+        assert_eq!(after, before, "the same connection");
+        assert_eq!(clinic, None);
+        let warns = clean(&mut connection).await.unwrap();
+        assert!(warns);
+    }
 }

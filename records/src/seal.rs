@@ -23,7 +23,11 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(column: &'static str, row: Uuid) -> Self {
-        Self { column, row, part: 0 }
+        Self {
+            column,
+            row,
+            part: 0,
+        }
     }
 
     pub(crate) fn part(column: &'static str, row: Uuid, part: i64) -> Self {
@@ -39,7 +43,8 @@ pub(crate) struct DataKeys {
 
 impl DataKeys {
     pub(crate) fn push(&mut self, version: i32, key: &[u8; 32]) -> Result<(), Error> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Error::Sealed("data key"))?;
+        let key =
+            RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Error::Sealed("data key"))?;
         self.versions.push((version, key));
         Ok(())
     }
@@ -48,7 +53,9 @@ impl DataKeys {
     pub(crate) fn seal(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let (version, key) = self.versions.last().ok_or(Error::Sealed(place.column))?;
         let mut body = plain.to_vec();
-        let nonce = key.seal_in_place_append_tag(Aad::from(self.bound(place, *version)), &mut body).map_err(|_| Error::Sealed(place.column))?;
+        let nonce = key
+            .seal_in_place_append_tag(Aad::from(self.bound(place, *version)), &mut body)
+            .map_err(|_| Error::Sealed(place.column))?;
         let mut sealed = Vec::with_capacity(HEADER + body.len());
         sealed.push(FORMAT);
         sealed.extend_from_slice(&version.to_be_bytes());
@@ -65,7 +72,12 @@ impl DataKeys {
     /// Opens what was sealed for `place`.
     pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Phi<Vec<u8>>, Error> {
         let bad = Error::Sealed(place.column);
-        let (Some(&FORMAT), Some(version), Some(nonce), Some(body)) = (sealed.first(), sealed.get(1..5), sealed.get(5..HEADER), sealed.get(HEADER..)) else {
+        let (Some(&FORMAT), Some(version), Some(nonce), Some(body)) = (
+            sealed.first(),
+            sealed.get(1..5),
+            sealed.get(5..HEADER),
+            sealed.get(HEADER..),
+        ) else {
             return Err(bad);
         };
         let version = i32::from_be_bytes(version.try_into().expect("4 bytes"));
@@ -100,7 +112,10 @@ impl DataKeys {
 
     /// Column, row, owner and key version, as associated data.
     fn bound(&self, place: Place, version: i32) -> String {
-        format!("{}|{}|{}|{}|{version}", place.column, place.row, place.part, self.owner)
+        format!(
+            "{}|{}|{}|{}|{version}",
+            place.column, place.row, place.part, self.owner
+        )
     }
 }
 
@@ -111,7 +126,10 @@ mod tests {
     use super::*;
 
     fn keys(owner: u128, key: u8) -> DataKeys {
-        let mut keys = DataKeys { owner: Uuid::from_u128(owner), versions: vec![] };
+        let mut keys = DataKeys {
+            owner: Uuid::from_u128(owner),
+            versions: vec![],
+        };
         keys.push(1, &[key; 32]).unwrap();
         keys
     }
@@ -121,10 +139,37 @@ mod tests {
         let place = Place::part("note_revision.body", Uuid::from_u128(1), 3);
         let sealed = keys(9, 1).seal(place, b"text").unwrap();
         assert_eq!(keys(9, 1).open(place, &sealed).unwrap().expose(), b"text");
-        assert!(keys(9, 1).open(Place { column: "patient.name", ..place }, &sealed).is_err());
-        assert!(keys(9, 1).open(Place { row: Uuid::from_u128(2), ..place }, &sealed).is_err());
-        assert!(keys(9, 1).open(Place { part: 4, ..place }, &sealed).is_err());
-        assert!(keys(8, 1).open(place, &sealed).is_err(), "another patient with the same key");
+        assert!(
+            keys(9, 1)
+                .open(
+                    Place {
+                        column: "patient.name",
+                        ..place
+                    },
+                    &sealed
+                )
+                .is_err()
+        );
+        assert!(
+            keys(9, 1)
+                .open(
+                    Place {
+                        row: Uuid::from_u128(2),
+                        ..place
+                    },
+                    &sealed
+                )
+                .is_err()
+        );
+        assert!(
+            keys(9, 1)
+                .open(Place { part: 4, ..place }, &sealed)
+                .is_err()
+        );
+        assert!(
+            keys(8, 1).open(place, &sealed).is_err(),
+            "another patient with the same key"
+        );
         assert!(keys(9, 2).open(place, &sealed).is_err(), "another key");
     }
 
@@ -145,7 +190,8 @@ mod tests {
         fn no_changed_byte_goes_unnoticed(text in ".{0,80}", at in any::<prop::sample::Index>(), flip in 1u8..) {
             let place = Place::new("patient.name", Uuid::from_u128(1));
             let mut sealed = keys(9, 1).seal(place, text.as_bytes()).unwrap();
-            prop_assert_eq!(keys(9, 1).open_text(place, &sealed).unwrap().expose(), &text);
+            let opened = keys(9, 1).open_text(place, &sealed).unwrap();
+            prop_assert_eq!(opened.expose(), &text);
             let at = at.index(sealed.len());
             sealed[at] ^= flip;
             prop_assert!(keys(9, 1).open(place, &sealed).is_err());

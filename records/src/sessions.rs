@@ -56,7 +56,11 @@ impl StaffSession {
     /// For a [`crate::RequestContext`].
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Staff { id: self.staff_id, role: self.role, clinic: self.clinic.id }
+        Actor::Staff {
+            id: self.staff_id,
+            role: self.role,
+            clinic: self.clinic.id,
+        }
     }
 }
 
@@ -81,7 +85,11 @@ impl JoinSession {
     /// For a [`crate::RequestContext`].
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Patient { id: self.patient_id, visit: self.visit_id, clinic: self.clinic.id }
+        Actor::Patient {
+            id: self.patient_id,
+            visit: self.visit_id,
+            clinic: self.clinic.id,
+        }
     }
 }
 
@@ -89,8 +97,18 @@ impl JoinSession {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn staff(records: &Records, token: &SessionToken, activity: Activity, now: OffsetDateTime) -> Result<Option<StaffSession>, Error> {
-    let Some(row) = open(records, token, activity, now).await?.filter(|row| row.kind == "staff") else { return Ok(None) };
+pub async fn staff(
+    records: &Records,
+    token: &SessionToken,
+    activity: Activity,
+    now: OffsetDateTime,
+) -> Result<Option<StaffSession>, Error> {
+    let Some(row) = open(records, token, activity, now)
+        .await?
+        .filter(|row| row.kind == "staff")
+    else {
+        return Ok(None);
+    };
     staff_session(row).map(Some)
 }
 
@@ -98,9 +116,20 @@ pub async fn staff(records: &Records, token: &SessionToken, activity: Activity, 
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn patient(records: &Records, token: &SessionToken, activity: Activity, now: OffsetDateTime) -> Result<Option<JoinSession>, Error> {
-    let Some(row) = open(records, token, activity, now).await? else { return Ok(None) };
-    let (Some(patient), Some(visit), Some(appointment)) = (row.patient_id, row.visit_id, row.appointment_id) else { return Ok(None) };
+pub async fn patient(
+    records: &Records,
+    token: &SessionToken,
+    activity: Activity,
+    now: OffsetDateTime,
+) -> Result<Option<JoinSession>, Error> {
+    let Some(row) = open(records, token, activity, now).await? else {
+        return Ok(None);
+    };
+    let (Some(patient), Some(visit), Some(appointment)) =
+        (row.patient_id, row.visit_id, row.appointment_id)
+    else {
+        return Ok(None);
+    };
     Ok(Some(JoinSession {
         patient_id: PatientId(patient),
         visit_id: VisitId(visit),
@@ -115,8 +144,15 @@ pub async fn patient(records: &Records, token: &SessionToken, activity: Activity
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: OffsetDateTime) -> Result<(), Error> {
-    let Some(row) = open(records, token, Activity::Background, now).await? else { return Ok(()) };
+pub async fn end(
+    records: &Records,
+    token: &SessionToken,
+    origin: &Origin,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let Some(row) = open(records, token, Activity::Background, now).await? else {
+        return Ok(());
+    };
     let (actor, resource) = match (row.staff_id, row.patient_id, row.visit_id) {
         (None, Some(patient), Some(visit)) => {
             let (id, visit, clinic) = (PatientId(patient), VisitId(visit), ClinicId(row.clinic_id));
@@ -127,10 +163,25 @@ pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: 
             (session.actor(), Resource::Staff(session.staff_id))
         }
     };
-    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
+    let mut tx = records
+        .begin(RequestContext {
+            actor,
+            at: now,
+            origin: origin.clone(),
+        })
+        .await?;
     close(&mut tx, token).await?;
-    let patient = actor.person().and_then(|person| if let Person::Patient(id) = person { Some(id) } else { None });
-    tx.log(Entry { patient, ..Entry::new("session.ended", resource) });
+    let patient = actor.person().and_then(|person| {
+        if let Person::Patient(id) = person {
+            Some(id)
+        } else {
+            None
+        }
+    });
+    tx.log(Entry {
+        patient,
+        ..Entry::new("session.ended", resource)
+    });
     tx.commit(Pending(())).await
 }
 
@@ -138,8 +189,15 @@ pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: 
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn touch(records: &Records, clinic: ClinicId, person: Person, now: OffsetDateTime) -> Result<(), Error> {
-    let mut tx = records.begin(RequestContext::system("room", clinic, now)).await?;
+pub async fn touch(
+    records: &Records,
+    clinic: ClinicId,
+    person: Person,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let mut tx = records
+        .begin(RequestContext::system("room", clinic, now))
+        .await?;
     let (staff, patient) = match person {
         Person::Staff(id) => (Some(id.0), None),
         Person::Patient(id) => (None, Some(id.0)),
@@ -193,7 +251,12 @@ impl SessionRow {
 }
 
 /// The living session of `token`, of any kind, in one round trip.
-pub(crate) async fn open(records: &Records, token: &SessionToken, activity: Activity, now: OffsetDateTime) -> Result<Option<SessionRow>, Error> {
+pub(crate) async fn open(
+    records: &Records,
+    token: &SessionToken,
+    activity: Activity,
+    now: OffsetDateTime,
+) -> Result<Option<SessionRow>, Error> {
     let touch_before = (activity == Activity::User).then_some(now - TOUCH_EVERY);
     let row = sqlx::query_as!(
         SessionRow,
@@ -213,9 +276,18 @@ pub(crate) async fn open(records: &Records, token: &SessionToken, activity: Acti
 
 pub(crate) fn staff_session(row: SessionRow) -> Result<StaffSession, Error> {
     let (clinic, idle_expires_at) = (row.clinic(), row.idle_expires_at());
-    let (Some(id), Some(name), Some(role)) = (row.staff_id, row.staff_name, row.staff_role) else { return Err(Error::NotFound) };
+    let (Some(id), Some(name), Some(role)) = (row.staff_id, row.staff_name, row.staff_role) else {
+        return Err(Error::NotFound);
+    };
     let role = Role::parse(&role).ok_or(Error::UnknownValue("staff.role"))?;
-    Ok(StaffSession { staff_id: StaffId(id), name, role, clinic, idle_expires_at, expires_at: row.expires_at })
+    Ok(StaffSession {
+        staff_id: StaffId(id),
+        name,
+        role,
+        clinic,
+        idle_expires_at,
+        expires_at: row.expires_at,
+    })
 }
 
 /// Ends the session of `token` within the running transaction.

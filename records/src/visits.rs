@@ -82,9 +82,14 @@ pub struct TimelineItem {
 ///
 /// # Errors
 /// The database can't be reached, or a value does not open.
-pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<VisitDetail>, Error> {
+pub async fn detail(
+    tx: &mut Tx,
+    may: &Authorized<ReadVisit>,
+) -> Result<Pending<VisitDetail>, Error> {
     let visit = may.action().0;
-    let Actor::Staff { role, .. } = tx.context().actor else { return Err(Error::Forbidden) };
+    let Actor::Staff { role, .. } = tx.context().actor else {
+        return Err(Error::Forbidden);
+    };
     let row = sqlx::query!(
         r#"SELECT a.appointment_id, a.starts_at, a.ends_at, a.reason, a.state AS appointment_state, v.state, v.started_at, v.ended_at,
                   v.patient_id, p.name AS patient_name, p.date_of_birth, s.name AS provider_name,
@@ -105,22 +110,48 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
     .await?;
     let patient = PatientId(row.patient_id);
     let keys = tx.patient_keys(patient).await?;
-    let reason = policy::sees_reason(role).then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason)).transpose()?;
+    let reason = policy::sees_reason(role)
+        .then(|| {
+            keys.open_text(
+                Place::new("appointment.reason", row.appointment_id),
+                &row.reason,
+            )
+        })
+        .transpose()?;
     Ok(Pending(VisitDetail {
         visit_id: visit,
         appointment_id: AppointmentId(row.appointment_id),
-        state: if row.appointment_state == "cancelled" { VisitState::Cancelled } else { VisitState::parse(&row.state)? },
+        state: if row.appointment_state == "cancelled" {
+            VisitState::Cancelled
+        } else {
+            VisitState::parse(&row.state)?
+        },
         patient_id: patient,
         patient_name: keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?,
-        date_of_birth: keys.open_text(Place::new("patient.date_of_birth", patient.0), &row.date_of_birth)?,
-        location: open_location(&keys, visit, row.region, row.callback_phone, row.emergency_address)?,
+        date_of_birth: keys.open_text(
+            Place::new("patient.date_of_birth", patient.0),
+            &row.date_of_birth,
+        )?,
+        location: open_location(
+            &keys,
+            visit,
+            row.region,
+            row.callback_phone,
+            row.emergency_address,
+        )?,
         provider_name: row.provider_name,
         starts_at: row.starts_at,
         ends_at: row.ends_at,
         started_at: row.started_at,
         ended_at: row.ended_at,
         reason,
-        consent: row.consent_version.zip(row.consent_at).map(|(version, accepted_at)| GivenConsent { version, accepted_at }),
+        consent: row
+            .consent_version
+            .zip(row.consent_at)
+            .map(|(version, accepted_at)| GivenConsent {
+                version,
+                accepted_at,
+            }),
     }))
 }
 
@@ -128,9 +159,14 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
 ///
 /// # Errors
 /// The database can't be reached, or a value does not open.
-pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pending<Vec<TimelineItem>>, Error> {
+pub async fn timeline(
+    tx: &mut Tx,
+    may: &Authorized<ReadTimeline>,
+) -> Result<Pending<Vec<TimelineItem>>, Error> {
     let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
-    let Actor::Staff { role, .. } = tx.context().actor else { return Err(Error::Forbidden) };
+    let Actor::Staff { role, .. } = tx.context().actor else {
+        return Err(Error::Forbidden);
+    };
     let sees_chat = policy::sees_chat(role);
     let rows = sqlx::query!(
         r#"SELECT e.seq, e.at, e.fact, e.chat_text, s.name AS "staff_name?", (e.by_patient IS NOT NULL) AS "by_the_patient!", p.name AS patient_name
@@ -148,14 +184,18 @@ pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pen
     for row in rows {
         let by_name = match row.staff_name {
             Some(name) => Some(Phi::from(name)),
-            None if row.by_the_patient => Some(keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?),
+            None if row.by_the_patient => {
+                Some(keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?)
+            }
             None => None,
         };
         let mut detail = row.fact;
         let fact = match detail.as_object_mut() {
             Some(fields) => {
                 fields.remove("text");
-                fields.remove("fact").and_then(|fact| fact.as_str().map(str::to_owned))
+                fields
+                    .remove("fact")
+                    .and_then(|fact| fact.as_str().map(str::to_owned))
             }
             None => None,
         };
@@ -182,7 +222,13 @@ pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pen
 pub async fn in_progress(records: &Records) -> Result<Vec<(ClinicId, VisitId)>, Error> {
     let mut all = Vec::new();
     for clinic in clinics::list(records).await? {
-        let mut tx = records.begin(RequestContext::system("room", clinic.id, OffsetDateTime::now_utc())).await?;
+        let mut tx = records
+            .begin(RequestContext::system(
+                "room",
+                clinic.id,
+                OffsetDateTime::now_utc(),
+            ))
+            .await?;
         let rows = sqlx::query_scalar!(
             "SELECT visit_id FROM visit WHERE clinic_id = $1 AND last_seq > 0 AND state IN ('booked', 'checking_in', 'waiting', 'in_visit')
              ORDER BY visit_id",
@@ -202,7 +248,9 @@ pub async fn in_progress(records: &Records) -> Result<Vec<(ClinicId, VisitId)>, 
 /// [`SeatError::Over`] if the visit ended or was cancelled.
 pub async fn seat(tx: &mut Tx, may: &Authorized<TakeSeat>) -> Result<Pending<Identity>, SeatError> {
     let visit = may.action().0;
-    let Actor::Staff { id, role, clinic } = tx.context().actor else { return Err(Error::Forbidden.into()) };
+    let Actor::Staff { id, role, clinic } = tx.context().actor else {
+        return Err(Error::Forbidden.into());
+    };
     let row = sqlx::query!(
         r#"SELECT s.name, (v.state IN ('ended', 'cancelled') OR a.state = 'cancelled') AS "over!"
            FROM visit v JOIN appointment a USING (appointment_id) JOIN staff s ON s.staff_id = $2
@@ -216,5 +264,11 @@ pub async fn seat(tx: &mut Tx, may: &Authorized<TakeSeat>) -> Result<Pending<Ide
     if row.over {
         return Err(SeatError::Over);
     }
-    Ok(Pending(Identity { clinic, visit, person: Person::Staff(id), role, name: row.name }))
+    Ok(Pending(Identity {
+        clinic,
+        visit,
+        person: Person::Staff(id),
+        role,
+        name: row.name,
+    }))
 }
