@@ -14,7 +14,9 @@ const FORMAT_FILE: &str = "FORMAT";
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// It could not be made or read.
-    #[error("data folder {path}: {source}; choose another with --data or correct its owner and mode")]
+    #[error(
+        "data folder {path}: {source}; choose another with --data or correct its owner and mode"
+    )]
     Io {
         /// Which path.
         path: PathBuf,
@@ -22,10 +24,14 @@ pub enum DataDirError {
         source: std::io::Error,
     },
     /// Something else lives there.
-    #[error("data folder {0} is not empty and was not made by Bedside (it has no {FORMAT_FILE} file); choose another with --data")]
+    #[error(
+        "data folder {0} is not empty and was not made by Bedside (it has no {FORMAT_FILE} file); choose another with --data"
+    )]
     Foreign(PathBuf),
     /// Another version made it.
-    #[error("data folder {path} has format {found}, this version of Bedside reads {FORMAT}; start the version that made it, or restore a backup into a new folder")]
+    #[error(
+        "data folder {path} has format {found}, this version of Bedside reads {FORMAT}; start the version that made it, or restore a backup into a new folder"
+    )]
     Version {
         /// Which folder.
         path: PathBuf,
@@ -33,10 +39,14 @@ pub enum DataDirError {
         found: String,
     },
     /// A server runs on it.
-    #[error("data folder {0} is in use by another bedside server; stop that one first or choose another folder with --data")]
+    #[error(
+        "data folder {0} is in use by another bedside server; stop that one first or choose another folder with --data"
+    )]
     InUse(PathBuf),
     /// Too little room.
-    #[error("data folder {path} has {free_mib} MiB free, data.min_free_mib asks for {needed_mib}; free some space or lower data.min_free_mib")]
+    #[error(
+        "data folder {path} has {free_mib} MiB free, data.min_free_mib asks for {needed_mib}; free some space or lower data.min_free_mib"
+    )]
     Full {
         /// Which folder.
         path: PathBuf,
@@ -68,9 +78,16 @@ impl DataDir {
             .truncate(false)
             .write(true)
             .open(&lock_path)
-            .map_err(|source| DataDirError::Io { path: lock_path.clone(), source })?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DataDirError::InUse(root.clone()))?;
-        let data = Self { root, _lock: Some(lock) };
+            .map_err(|source| DataDirError::Io {
+                path: lock_path.clone(),
+                source,
+            })?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| DataDirError::InUse(root.clone()))?;
+        let data = Self {
+            root,
+            _lock: Some(lock),
+        };
         data.check_space(min_free_mib)?;
         Ok(data)
     }
@@ -80,7 +97,10 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open_shared(root: &Path) -> Result<Self, DataDirError> {
-        let root = root.canonicalize().map_err(|source| DataDirError::Io { path: root.to_owned(), source })?;
+        let root = root.canonicalize().map_err(|source| DataDirError::Io {
+            path: root.to_owned(),
+            source,
+        })?;
         check_format(&root)?;
         Ok(Self { root, _lock: None })
     }
@@ -91,7 +111,9 @@ impl DataDir {
     /// [`DataDirError::Io`].
     pub fn server_is_running(&self) -> Result<bool, DataDirError> {
         let path = self.root.join("server.lock");
-        let Ok(lock) = OpenOptions::new().write(true).open(&path) else { return Ok(false) };
+        let Ok(lock) = OpenOptions::new().write(true).open(&path) else {
+            return Ok(false);
+        };
         Ok(flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
     }
 
@@ -100,10 +122,17 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::Full`].
     pub fn check_space(&self, min_free_mib: u64) -> Result<(), DataDirError> {
-        let stat = statvfs(&self.root).map_err(|error| DataDirError::Io { path: self.root.clone(), source: error.into() })?;
+        let stat = statvfs(&self.root).map_err(|error| DataDirError::Io {
+            path: self.root.clone(),
+            source: error.into(),
+        })?;
         let free_mib = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);
         if free_mib < min_free_mib {
-            return Err(DataDirError::Full { path: self.root.clone(), free_mib, needed_mib: min_free_mib });
+            return Err(DataDirError::Full {
+                path: self.root.clone(),
+                free_mib,
+                needed_mib: min_free_mib,
+            });
         }
         Ok(())
     }
@@ -140,7 +169,10 @@ impl DataDir {
 }
 
 fn prepare(root: &Path) -> Result<PathBuf, DataDirError> {
-    let io = |source| DataDirError::Io { path: root.to_owned(), source };
+    let io = |source| DataDirError::Io {
+        path: root.to_owned(),
+        source,
+    };
     let is_new = match std::fs::read_dir(root) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -158,14 +190,22 @@ fn prepare(root: &Path) -> Result<PathBuf, DataDirError> {
             file.sync_all()?;
             File::open(&root)?.sync_all()
         };
-        write().map_err(|source| DataDirError::Io { path: path.clone(), source })?;
+        write().map_err(|source| DataDirError::Io {
+            path: path.clone(),
+            source,
+        })?;
     }
     check_format(&root)?;
     for folder in ["captures", "objects"] {
         let path = root.join(folder);
         std::fs::create_dir_all(&path)
-            .and_then(|()| std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)))
-            .map_err(|source| DataDirError::Io { path: path.clone(), source })?;
+            .and_then(|()| {
+                std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            })
+            .map_err(|source| DataDirError::Io {
+                path: path.clone(),
+                source,
+            })?;
     }
     Ok(root)
 }
@@ -174,8 +214,13 @@ fn check_format(root: &Path) -> Result<(), DataDirError> {
     let path = root.join(FORMAT_FILE);
     match std::fs::read_to_string(&path) {
         Ok(found) if found.trim() == FORMAT.to_string() => Ok(()),
-        Ok(found) => Err(DataDirError::Version { path: root.to_owned(), found: found.trim().chars().take(20).collect() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DataDirError::Foreign(root.to_owned())),
+        Ok(found) => Err(DataDirError::Version {
+            path: root.to_owned(),
+            found: found.trim().chars().take(20).collect(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(DataDirError::Foreign(root.to_owned()))
+        }
         Err(source) => Err(DataDirError::Io { path, source }),
     }
 }
@@ -196,7 +241,10 @@ mod tests {
     fn a_second_server_on_the_same_folder_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let first = DataDir::open_exclusive(dir.path(), 0).expect("made");
-        assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::InUse(_))));
+        assert!(matches!(
+            DataDir::open_exclusive(dir.path(), 0),
+            Err(DataDirError::InUse(_))
+        ));
         assert!(first.server_is_running().expect("readable"));
     }
 
@@ -204,7 +252,10 @@ mod tests {
     fn a_folder_of_another_version_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join(FORMAT_FILE), "99\n").expect("writable");
-        assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::Version { .. })));
+        assert!(matches!(
+            DataDir::open_exclusive(dir.path(), 0),
+            Err(DataDirError::Version { .. })
+        ));
         assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
     }
 
@@ -212,14 +263,19 @@ mod tests {
     fn someone_elses_folder_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join("thesis.txt"), "mine").expect("writable");
-        assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::Foreign(_))));
+        assert!(matches!(
+            DataDir::open_exclusive(dir.path(), 0),
+            Err(DataDirError::Foreign(_))
+        ));
         assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
     }
 
     #[test]
     fn too_little_space_is_said_with_numbers() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let error = DataDir::open_exclusive(dir.path(), u64::MAX).expect_err("refused").to_string();
+        let error = DataDir::open_exclusive(dir.path(), u64::MAX)
+            .expect_err("refused")
+            .to_string();
         assert!(error.contains("data.min_free_mib"), "{error}");
     }
 }

@@ -5,8 +5,8 @@
 
 mod cli;
 mod config;
-mod database;
 mod data_dir;
+mod database;
 mod demo;
 mod doctor;
 mod live;

@@ -35,10 +35,14 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub fn run(config: &Config, is_demo: bool) -> Result<()> {
     let data = DataDir::open_exclusive(&config.data.dir, config.data.min_free_mib)?;
     let http = bind(config.http.listen)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("tokio")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("tokio")?;
     let (sfu, media_events) = {
         let _inside = runtime.enter();
-        Sfu::start(sfu_config(config)).map_err(|error| anyhow::anyhow!("media.listen {}: {error}", config.media.listen))?
+        Sfu::start(sfu_config(config))
+            .map_err(|error| anyhow::anyhow!("media.listen {}: {error}", config.media.listen))?
     };
     let database = database::open(&runtime, config, &data)?;
     let outcome = runtime.block_on(async {
@@ -46,10 +50,25 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         if is_demo {
             demo::seed(&database.records, &data, &config.origin(), clock.wall()).await?;
         }
-        let folders = Folders { captures: data.captures(), objects: data.objects() };
+        let folders = Folders {
+            captures: data.captures(),
+            objects: data.objects(),
+        };
         let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
-        let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());
-        let live = Live::new(database.records.clone(), sfu.clone(), state.tickets.clone(), state.changes.clone(), clock, folders);
+        let state = AppState::new(
+            database.records.clone(),
+            media,
+            api_config(config, is_demo),
+            clock.clone(),
+        );
+        let live = Live::new(
+            database.records.clone(),
+            sfu.clone(),
+            state.tickets.clone(),
+            state.changes.clone(),
+            clock,
+            folders,
+        );
         let settings = signaling_settings(config, &database.records).await?;
         let signaling = Signaling::new(Arc::new(live.clone()), settings);
         live.attach(signaling.clone());
@@ -59,7 +78,13 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
             signaling.revive(clinic, visit);
         }
         tokio::spawn(close_revoked(state.clone(), signaling.clone()));
-        let router = routes(state, &signaling, database.records.clone(), sfu.clone(), metrics::install()?);
+        let router = routes(
+            state,
+            &signaling,
+            database.records.clone(),
+            sfu.clone(),
+            metrics::install()?,
+        );
         announce(config, is_demo, &data);
         serve(config, http, router, signaling).await
     });
@@ -89,7 +114,10 @@ fn sfu_config(config: &Config) -> sfu::Config {
         bind: config.media.listen,
         public: config.media.public_addresses.clone(),
         workers: config.media.workers,
-        limits: sfu::Limits { peers_per_room: config.media.max_participants, ..sfu::Limits::default() },
+        limits: sfu::Limits {
+            peers_per_room: config.media.max_participants,
+            ..sfu::Limits::default()
+        },
     }
 }
 
@@ -101,7 +129,12 @@ fn api_config(config: &Config, is_demo: bool) -> ApiConfig {
         support_phone: config.site.support_phone.clone(),
         demo: is_demo,
         mos_formula: sfu::quality::MOS_FORMULA.to_owned(),
-        trusted_proxies: config.http.trusted_proxies.iter().map(|&address| address.into()).collect(),
+        trusted_proxies: config
+            .http
+            .trusted_proxies
+            .iter()
+            .map(|&address| address.into())
+            .collect(),
         tls: config.origin().starts_with("https://"),
         limits: RateLimits::default(),
     }
@@ -111,7 +144,10 @@ async fn signaling_settings(config: &Config, records: &Records) -> Result<signal
     let text = records::consents::current_text(records, TextKind::Recording, "en").await?;
     Ok(signaling::Settings {
         allowed_origins: config.origins(),
-        room: RoomSettings { recording_text_version: text.version, seats: config.media.max_participants },
+        room: RoomSettings {
+            recording_text_version: text.version,
+            seats: config.media.max_participants,
+        },
         limits: signaling::Limits::default(),
     })
 }
@@ -136,8 +172,18 @@ struct Health {
     prometheus: PrometheusHandle,
 }
 
-fn routes(state: AppState, signaling: &Signaling<Live>, records: Records, sfu: Sfu, prometheus: PrometheusHandle) -> Router {
-    let health = Health { records, sfu, prometheus };
+fn routes(
+    state: AppState,
+    signaling: &Signaling<Live>,
+    records: Records,
+    sfu: Sfu,
+    prometheus: PrometheusHandle,
+) -> Router {
+    let health = Health {
+        records,
+        sfu,
+        prometheus,
+    };
     let operation = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -159,14 +205,20 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {
             tracing::error!(%error, "the database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database does not answer\n",
+            )
         }
     }
 }
 
 async fn exposition(State(health): State<Health>) -> impl IntoResponse {
     metrics::observe(&health.sfu.counters());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.prometheus.render())
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        health.prometheus.render(),
+    )
 }
 
 fn announce(config: &Config, is_demo: bool, data: &DataDir) {
@@ -176,7 +228,12 @@ fn announce(config: &Config, is_demo: bool, data: &DataDir) {
     }
 }
 
-async fn serve(config: &Config, listener: TcpListener, router: Router, signaling: Signaling<Live>) -> Result<()> {
+async fn serve(
+    config: &Config,
+    listener: TcpListener,
+    router: Router,
+    signaling: Signaling<Live>,
+) -> Result<()> {
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone(), signaling));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -185,16 +242,27 @@ async fn serve(config: &Config, listener: TcpListener, router: Router, signaling
             let tls = RustlsConfig::from_pem_file(certificate, key)
                 .await
                 .map_err(|error| anyhow::anyhow!("http.tls_certificate, http.tls_key: {error}; both must be PEM files that belong together"))?;
-            axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
+            axum_server::from_tcp_rustls(listener, tls)?
+                .handle(handle)
+                .serve(service)
+                .await?;
         }
-        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+        _ => {
+            axum_server::from_tcp(listener)?
+                .handle(handle)
+                .serve(service)
+                .await?
+        }
     }
     Ok(())
 }
 
 async fn stop_on_signal(handle: Handle<SocketAddr>, signaling: Signaling<Live>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         tracing::error!("signals can't be heard: only SIGKILL will stop this server");
         return;
     };

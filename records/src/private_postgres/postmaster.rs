@@ -143,8 +143,13 @@ fn wait_until_ready(child: &mut Child, dir: &Path, log: &Path) -> Result<(), Pri
                 START_WITHIN.as_secs()
             )));
         }
-        std::thread::sleep(POLL);
+        pause();
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "PostgreSQL says that it is ready, or gone, by a file and a pid only")]
+fn pause() {
+    std::thread::sleep(POLL);
 }
 
 /// Line 8 of `postmaster.pid`, if line 1 is `pid`: `starting`, `ready`, `stopping`.
@@ -163,7 +168,7 @@ fn end(child: &mut Child) {
         let deadline = Instant::now() + STOP_WITHIN;
         while Instant::now() < deadline {
             match child.try_wait() {
-                Ok(None) => std::thread::sleep(POLL),
+                Ok(None) => pause(),
                 Ok(Some(_)) | Err(_) => return,
             }
         }
@@ -194,7 +199,7 @@ pub(super) fn end_leftover(dir: &Path) -> Result<(), PrivatePostgresError> {
             if live(dir).is_none() {
                 return Ok(());
             }
-            std::thread::sleep(POLL);
+            pause();
         }
     }
     Err(PrivatePostgresError::Failed {

@@ -67,21 +67,35 @@ struct Unusable {
 async fn compose(live: &Live, one: &Unfinished) -> Result<Change, Unusable> {
     let key = records::recordings::open_key(&live.0.records, one.clinic, one.recording)
         .await
-        .map_err(|error| Unusable { reason: "no_key", message: error.to_string() })?;
+        .map_err(|error| Unusable {
+            reason: "no_key",
+            message: error.to_string(),
+        })?;
     let capture = live.0.folders.captures.join(one.recording.to_string());
     let object = object_path(&live.0.folders.objects, one.recording);
     let recording = one.recording;
-    let made = tokio::task::spawn_blocking(move || compose_and_verify(&capture, &object, &ObjectKey::new(*key), recording));
+    let made = tokio::task::spawn_blocking(move || {
+        compose_and_verify(&capture, &object, &ObjectKey::new(*key), recording)
+    });
     match made.await {
         Ok(made) => made,
-        Err(error) => Err(Unusable { reason: "composer_panicked", message: error.to_string() }),
+        Err(error) => Err(Unusable {
+            reason: "composer_panicked",
+            message: error.to_string(),
+        }),
     }
 }
 
 /// Blocks for as long as ffmpeg takes.
-fn compose_and_verify(capture: &Path, object: &Path, key: &ObjectKey, recording: RecordingId) -> Result<Change, Unusable> {
+fn compose_and_verify(
+    capture: &Path,
+    object: &Path,
+    key: &ObjectKey,
+    recording: RecordingId,
+) -> Result<Change, Unusable> {
     let failed = |reason| move |message: String| Unusable { reason, message };
-    let composed: Composed = recorder::compose(capture, key, &ComposeOptions::default(), object).map_err(|error| failed("not_composed")(error.to_string()))?;
+    let composed: Composed = recorder::compose(capture, key, &ComposeOptions::default(), object)
+        .map_err(|error| failed("not_composed")(error.to_string()))?;
     let verified = recorder::verify_object(object, key, recording, Some(&composed.sha256))
         .map_err(|error| failed("not_verified")(error.to_string()))?;
     if let Err(error) = recorder::delete_capture(capture, &verified) {
@@ -94,12 +108,20 @@ fn compose_and_verify(capture: &Path, object: &Path, key: &ObjectKey, recording:
         bytes: i64::try_from(composed.bytes).unwrap_or(i64::MAX),
         sha256,
         gaps: i32::try_from(composed.gaps.len()).unwrap_or(i32::MAX),
-        manifest: serde_json::from_str(&composed.manifest_json).map_err(|error| failed("no_manifest")(error.to_string()))?,
+        manifest: serde_json::from_str(&composed.manifest_json)
+            .map_err(|error| failed("no_manifest")(error.to_string()))?,
     })
 }
 
 async fn store(live: &Live, one: &Unfinished, change: Change) {
-    let stored = records::recordings::change(&live.0.records, one.clinic, one.recording, &change, live.wall()).await;
+    let stored = records::recordings::change(
+        &live.0.records,
+        one.clinic,
+        one.recording,
+        &change,
+        live.wall(),
+    )
+    .await;
     if let Err(error) = stored {
         tracing::error!(recording = %one.recording, %error, "the state of a recording could not be stored; it is taken up again");
     }

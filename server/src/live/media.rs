@@ -1,6 +1,6 @@
 //! Between the SFU's events and the rest: slots and connections to signaling, intervals of quality to the record.
 
-use sfu::{Direction, EventKind, PeerKey, RoomKey};
+use sfu::{EventKind, PeerKey, RoomKey};
 use uuid::Uuid;
 use visit::room::MediaEvent;
 use visit::wire::{Slot, SlotDemand, Source};
@@ -37,13 +37,20 @@ pub fn for_room(peer: PeerKey, kind: &EventKind) -> Option<MediaEvent> {
     match kind {
         EventKind::Connected => Some(MediaEvent::Connected { participant }),
         EventKind::Lost => Some(MediaEvent::Lost { participant }),
-        EventKind::Slots(slots) => Some(MediaEvent::Slots { participant, slots: slots.iter().map(slot).collect() }),
+        EventKind::Slots(slots) => Some(MediaEvent::Slots {
+            participant,
+            slots: slots.iter().map(slot).collect(),
+        }),
         EventKind::Quality(_) => None,
     }
 }
 
 fn slot(slot: &sfu::Slot) -> Slot {
-    Slot { mid: slot.mid.clone(), source: source(slot.source), participant: participant_of(slot.from) }
+    Slot {
+        mid: slot.mid.clone(),
+        source: source(slot.source),
+        participant: participant_of(slot.from),
+    }
 }
 
 fn source(source: sfu::Source) -> Source {
@@ -57,14 +64,11 @@ fn source(source: sfu::Source) -> Source {
 /// The SFU's form of what a client shows.
 #[must_use]
 pub fn demands(slots: &[SlotDemand]) -> Vec<sfu::Demand> {
-    slots.iter().map(|slot| sfu::Demand { mid: slot.mid.clone(), width: slot.width }).collect()
-}
-
-/// `up` or `down`, as the record spells it.
-#[must_use]
-pub fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
-    }
+    slots
+        .iter()
+        .map(|slot| sfu::Demand {
+            mid: slot.mid.clone(),
+            width: slot.width,
+        })
+        .collect()
 }

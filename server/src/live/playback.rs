@@ -21,7 +21,11 @@ impl Playback {
         Self { records, objects }
     }
 
-    async fn open_object(&self, clinic: ClinicId, recording: RecordingId) -> Result<Option<Box<dyn SeekableMedia>>, MediaError> {
+    async fn open_object(
+        &self,
+        clinic: ClinicId,
+        recording: RecordingId,
+    ) -> Result<Option<Box<dyn SeekableMedia>>, MediaError> {
         let path = super::compose::object_path(&self.objects, recording);
         if !path.exists() {
             return Ok(None);
@@ -31,10 +35,12 @@ impl Playback {
             Err(records::Error::NotFound) => return Ok(None),
             Err(error) => return Err(MediaError(error.to_string())),
         };
-        let object = tokio::task::spawn_blocking(move || SealedObject::open(&path, &ObjectKey::new(*key), recording))
-            .await
-            .map_err(|error| MediaError(error.to_string()))?
-            .map_err(|error| MediaError(error.to_string()))?;
+        let object = tokio::task::spawn_blocking(move || {
+            SealedObject::open(&path, &ObjectKey::new(*key), recording)
+        })
+        .await
+        .map_err(|error| MediaError(error.to_string()))?
+        .map_err(|error| MediaError(error.to_string()))?;
         Ok(Some(Box::new(Sealed(object))))
     }
 }
@@ -53,7 +59,10 @@ impl SeekableMedia for Sealed {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.0.read_at(offset, buffer.len()).map_err(io::Error::other)?;
+        let bytes = self
+            .0
+            .read_at(offset, buffer.len())
+            .map_err(io::Error::other)?;
         buffer[..bytes.len()].copy_from_slice(&bytes);
         Ok(bytes.len())
     }

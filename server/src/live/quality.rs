@@ -32,7 +32,10 @@ impl QualityBook {
     pub fn start(records: Records) -> Self {
         let (samples, waiting) = channel(WAITING);
         tokio::spawn(store(records, waiting));
-        Self { reports: Mutex::default(), samples }
+        Self {
+            reports: Mutex::default(),
+            samples,
+        }
     }
 
     /// A browser reported.
@@ -43,12 +46,22 @@ impl QualityBook {
     }
 
     /// The SFU has summed up five seconds of one direction.
-    pub fn interval(&self, who: &Seated, visit: VisitId, participant: ParticipantId, at: Now, interval: &Interval) {
+    pub fn interval(
+        &self,
+        who: &Seated,
+        visit: VisitId,
+        participant: ParticipantId,
+        at: Now,
+        interval: &Interval,
+    ) {
         let report = match interval.direction {
             sfu::Direction::Up => None,
             sfu::Direction::Down => {
                 let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-                reports.get(&participant).filter(|(reported, _)| at < reported.plus(REPORT_LIFE_MS)).map(|(_, report)| report.clone())
+                reports
+                    .get(&participant)
+                    .filter(|(reported, _)| at < reported.plus(REPORT_LIFE_MS))
+                    .map(|(_, report)| report.clone())
             }
         };
         let measured = join(interval, report.as_ref());
@@ -57,7 +70,14 @@ impl QualityBook {
             sfu::Direction::Down => Direction::Down,
         };
         publish(direction, &measured);
-        let sample = Sample { visit, participant, role: who.role, direction, at, measured };
+        let sample = Sample {
+            visit,
+            participant,
+            role: who.role,
+            direction,
+            at,
+            measured,
+        };
         if self.samples.try_send((who.clinic, sample)).is_err() {
             metrics::counter!("bedside_quality_samples_dropped_total").increment(1);
         }
@@ -65,12 +85,16 @@ impl QualityBook {
 }
 
 fn join(interval: &Interval, report: Option<&ClientQuality>) -> Measured {
-    let concealed = report.filter(|report| report.total_samples > 0).map(|report| {
-        let concealed = report.concealed_samples.min(report.total_samples);
-        concealed as f32 / report.total_samples as f32
-    });
+    let concealed = report
+        .filter(|report| report.total_samples > 0)
+        .map(|report| {
+            let concealed = report.concealed_samples.min(report.total_samples);
+            concealed as f32 / report.total_samples as f32
+        });
     Measured {
-        round_trip_ms: interval.rtt_ms.or(report.and_then(|report| report.round_trip_ms)),
+        round_trip_ms: interval
+            .rtt_ms
+            .or(report.and_then(|report| report.round_trip_ms)),
         loss: Some(interval.loss),
         jitter_ms: Some(interval.jitter_ms),
         bitrate_bps: i64::try_from(interval.bitrate_bps).ok(),
@@ -83,10 +107,12 @@ fn join(interval: &Interval, report: Option<&ClientQuality>) -> Measured {
 fn publish(direction: Direction, measured: &Measured) {
     let way = direction.as_str();
     if let Some(ms) = measured.round_trip_ms {
-        metrics::histogram!("bedside_call_round_trip_seconds", "direction" => way).record(f64::from(ms) / 1_000.0);
+        metrics::histogram!("bedside_call_round_trip_seconds", "direction" => way)
+            .record(f64::from(ms) / 1_000.0);
     }
     if let Some(ms) = measured.jitter_ms {
-        metrics::histogram!("bedside_call_jitter_seconds", "direction" => way).record(f64::from(ms) / 1_000.0);
+        metrics::histogram!("bedside_call_jitter_seconds", "direction" => way)
+            .record(f64::from(ms) / 1_000.0);
     }
     if let Some(loss) = measured.loss {
         metrics::histogram!("bedside_call_loss_ratio", "direction" => way).record(f64::from(loss));
@@ -95,10 +121,17 @@ fn publish(direction: Direction, measured: &Measured) {
         metrics::histogram!("bedside_call_mos", "direction" => way).record(f64::from(mos));
     }
     if let Some(ratio) = measured.concealed_ratio {
-        metrics::histogram!("bedside_call_concealed_ratio", "direction" => way).record(f64::from(ratio));
+        metrics::histogram!("bedside_call_concealed_ratio", "direction" => way)
+            .record(f64::from(ratio));
     }
-    metrics::counter!("bedside_call_freezes_total").increment(measured.freezes.and_then(|n| u64::try_from(n).ok()).unwrap_or(0));
-    metrics::gauge!("bedside_call_bitrate_bps", "direction" => way).set(measured.bitrate_bps.unwrap_or(0) as f64);
+    metrics::counter!("bedside_call_freezes_total").increment(
+        measured
+            .freezes
+            .and_then(|n| u64::try_from(n).ok())
+            .unwrap_or(0),
+    );
+    metrics::gauge!("bedside_call_bitrate_bps", "direction" => way)
+        .set(measured.bitrate_bps.unwrap_or(0) as f64);
 }
 
 async fn store(records: Records, mut waiting: Receiver<(ClinicId, Sample)>) {
@@ -111,7 +144,8 @@ async fn store(records: Records, mut waiting: Receiver<(ClinicId, Sample)>) {
         for (clinic, samples) in by_clinic {
             if let Err(error) = records::quality::insert(&records, clinic, &samples).await {
                 tracing::warn!(%clinic, samples = samples.len(), %error, "samples of call quality were not stored");
-                metrics::counter!("bedside_quality_samples_dropped_total").increment(samples.len() as u64);
+                metrics::counter!("bedside_quality_samples_dropped_total")
+                    .increment(samples.len() as u64);
             }
         }
         tokio::time::sleep(STORE_EVERY).await;
@@ -137,7 +171,13 @@ mod tests {
 
     #[test]
     fn the_browsers_view_fills_what_the_server_cannot_see() {
-        let report = ClientQuality { freezes: 2, concealed_samples: 480, total_samples: 48_000, round_trip_ms: Some(40.0), ..ClientQuality::default() };
+        let report = ClientQuality {
+            freezes: 2,
+            concealed_samples: 480,
+            total_samples: 48_000,
+            round_trip_ms: Some(40.0),
+            ..ClientQuality::default()
+        };
         let measured = join(&interval(), Some(&report));
         assert_eq!(measured.freezes, Some(2));
         assert_eq!(measured.concealed_ratio, Some(0.01));
@@ -147,7 +187,14 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_absent_and_not_zero() {
         let measured = join(&interval(), None);
-        assert_eq!((measured.freezes, measured.concealed_ratio, measured.round_trip_ms), (None, None, None));
+        assert_eq!(
+            (
+                measured.freezes,
+                measured.concealed_ratio,
+                measured.round_trip_ms
+            ),
+            (None, None, None)
+        );
         let silent = ClientQuality::default();
         assert_eq!(join(&interval(), Some(&silent)).concealed_ratio, None);
     }
