@@ -60,6 +60,9 @@ describe('one visit, end to end', { timeout: 300_000 }, () => {
     await provider.press('Admit');
     await Promise.all([seesMoving(provider.page, names.patient), seesMoving(patient.page, names.provider)]);
     await Promise.all([hears(provider.page), hears(patient.page)]);
+    // The counters that were 0 before are not blind.
+    assert.ok((await counters(patient.page)).packetsIn > 0 && (await counters(provider.page)).packetsIn > 0);
+    assert.ok((await server.metric('bedside_sfu_packets_forwarded_total')) > 0);
   });
 
   step('chat goes both ways', async () => {
