@@ -75,7 +75,7 @@ function Entry({ item, onFilter }: { item: AuditItem; onFilter: (only: Partial<F
       <details>
         <summary>
           <time dateTime={item.at}>{exactly(lang, item.at)}</time>
-          <span className={css.who}>{item.actor_name ?? t('audit.nobody')}<span> {roleName(item.actor_role)}</span></span>
+          <span className={css.who}>{item.actor_name ?? roleName(item.actor_role)}{item.actor_name && <span> {roleName(item.actor_role)}</span>}</span>
           <span className={css.what}>{item.action}</span>
           <Pill tone={item.outcome === 'allowed' ? 'plain' : 'danger'}>{t(`audit.outcome.${item.outcome}`)}</Pill>
           <Icon name="right" />
@@ -98,7 +98,8 @@ function Entry({ item, onFilter }: { item: AuditItem; onFilter: (only: Partial<F
   function roleName(role: string): string {
     const key = `role.${role}` as TextKey;
     const name = t(key);
-    return name === key ? role : name;
+    // The parts of the server act, too: the recorder, the room.
+    return name === key ? t('audit.server', { part: role }) : name;
   }
 }
 

@@ -7,17 +7,23 @@ import { clock, clockWithSeconds } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
 import css from './quality.module.css';
 
-export interface Line { label: string; points: { at: number; value: number | null }[] }
+/** `hue` (from 0) is the same for a person and direction in every plot. */
+export interface Line { label: string; hue: number; points: { at: number; value: number | null }[] }
 
 const HEIGHT = 240;
+/** Everyone is measured every 5 s, but not at the same instant: figures are set side by side in steps of that length. */
+const STEP_MS = 5_000;
+/** A line is broken where nothing was measured for longer than this. */
+const BREAK_S = 3 * (STEP_MS / 1000);
 const DASHES: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
 export function Plot({ title, unit, lines, show, range }: { title: string; unit: string; lines: Line[]; show: (value: number) => string; range?: [number, number] }) {
   const { t, lang } = useText();
   const box = useRef<HTMLDivElement>(null);
-  const times = [...new Set(lines.flatMap((line) => line.points.map((point) => point.at)))].sort((a, b) => a - b);
+  const step = (at: number) => Math.round(at / STEP_MS) * STEP_MS;
+  const times = [...new Set(lines.flatMap((line) => line.points.map((point) => step(point.at))))].sort((a, b) => a - b);
   const rows = lines.map((line) => {
-    const at = new Map(line.points.map((point) => [point.at, point.value]));
+    const at = new Map(line.points.map((point) => [step(point.at), point.value]));
     return times.map((time) => at.get(time) ?? null);
   });
   const drawn = JSON.stringify([times, rows, lines.map((line) => line.label), unit, lang]);
@@ -37,8 +43,10 @@ export function Plot({ title, unit, lines, show, range }: { title: string; unit:
       axes: [{ ...axis, values: (_, splits) => splits.map((split) => (split % 60 === 0 ? clock(lang, split * 1000) : clockWithSeconds(lang, split * 1000))), space: 96 }, { ...axis, size: 104, values: (_, splits) => splits.map(show) }],
       series: [
         { label: t('quality.at'), value: (_, at) => (at ? clockWithSeconds(lang, at * 1000) : '–') },
-        ...lines.map((line, n) => ({
-          label: line.label, stroke: token(`--plot-${(n % 4) + 1}`), width: 2, dash: DASHES[n % DASHES.length] ?? [], spanGaps: false,
+        ...lines.map((line) => ({
+          label: line.label, stroke: token(`--plot-${(line.hue % 4) + 1}`), width: 2, dash: DASHES[line.hue % DASHES.length] ?? [], spanGaps: false,
+          gaps: (u: uPlot, _: number, __: number, ___: number, gaps: uPlot.Series.Gaps) =>
+            gaps.filter(([from, to]) => u.posToVal(to, 'x', true) - u.posToVal(from, 'x', true) > BREAK_S),
           points: { show: times.length < 40, size: 5 }, value: (_: uPlot, value: number | null) => (value === null ? '–' : show(value)),
         })),
       ],

@@ -55,6 +55,6 @@ export function QualityVisit({ visitId }: { visitId: string }) {
 
 function linesOf(series: QualitySeries[], of: (point: QualityPoint) => number | null, name: (series: QualitySeries) => string): Line[] {
   return series
-    .map((one) => ({ label: name(one), points: one.points.map((point) => ({ at: Date.parse(point.at), value: of(point) })) }))
+    .map((one, hue) => ({ label: name(one), hue, points: one.points.map((point) => ({ at: Date.parse(point.at), value: of(point) })) }))
     .filter((line) => line.points.some((point) => point.value !== null));
 }

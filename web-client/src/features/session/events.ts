@@ -5,6 +5,8 @@ import { useEffect } from 'react';
 import { Store } from '../../lib/store';
 
 const AGAIN_MS = 5_000;
+/** A busy visit changes many times a second; every refresh reads patients' data, and every such reading is logged. */
+const REFRESH_AT_MOST_EVERY_MS = 2_000;
 
 /** False while live updates are interrupted. */
 export const live = new Store(true);
@@ -16,7 +18,15 @@ export function useEvents(on: boolean): void {
     let source: EventSource | null = null;
     let again: ReturnType<typeof setTimeout> | undefined;
     let missed = false;
-    const refresh = () => void queries.invalidateQueries({ queryKey: ['clinic'] });
+    let refreshed = 0;
+    let due: ReturnType<typeof setTimeout> | undefined;
+    const refresh = () => {
+      due ??= setTimeout(() => {
+        due = undefined;
+        refreshed = Date.now();
+        void queries.invalidateQueries({ queryKey: ['clinic'] });
+      }, Math.max(0, refreshed + REFRESH_AT_MOST_EVERY_MS - Date.now()));
+    };
     const open = () => {
       source = new EventSource('/api/v1/events');
       source.onopen = () => {
@@ -34,6 +44,7 @@ export function useEvents(on: boolean): void {
     open();
     return () => {
       clearTimeout(again);
+      clearTimeout(due);
       source?.close();
       live.set(true);
     };

@@ -52,8 +52,9 @@ export function Today({ me }: { me: Me }) {
       {!connected && <Notice tone="warn" live>{t('today.offline')}</Notice>}
       {!data && (error ? <Failed error={error} onRetry={() => void refetch()} /> : <Loading />)}
       {data && items.length === 0 && <Empty title={t('today.empty')}>{me.role === 'provider' ? t('today.empty.provider') : t('today.empty.body')}</Empty>}
+      <p className="visually-hidden" role="status">{waiting.length > 0 && t('today.waiting.who', { names: waiting.map((item) => item.patient_name).join(', ') })}</p>
       {waiting.length > 0 && (
-        <section aria-labelledby="waiting" aria-live="polite">
+        <section aria-labelledby="waiting">
           <h2 id="waiting">{t('today.waiting')}</h2>
           <ol className={css.waiting}>{waiting.map((item) => <WaitingRow key={item.visit_id} item={item} me={me} onLink={() => setLinkFor(item)} />)}</ol>
         </section>

@@ -10,7 +10,7 @@ import { useText } from '../../lib/i18n/text';
 import { Button, ErrorText, Failed, Loading, Notice, Pill } from '../../lib/ui';
 import css from './visit.module.css';
 
-const LOOK_AGAIN_MS = 2_000;
+const LOOK_AGAIN_MS = 5_000;
 const UNFINISHED = new Set(['capturing', 'captured', 'composing', 'interrupted']);
 
 export function Recordings({ visitId }: { visitId: string }) {

@@ -39,5 +39,6 @@ function said(t: Translate, { fact, by_name, detail }: TimelineItem, names: Map<
     const text = t(key);
     if (text !== key) return text;
   }
+  if (fact === 'admitted' && detail.by === detail.participant) return t('fact.entered', { name });
   return t(`fact.${fact}` as TextKey, { name, by });
 }
