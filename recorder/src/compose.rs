@@ -36,7 +36,7 @@ mod voice;
 
 use ffmpeg::{Ffmpeg, Killable};
 use picture::{BACKGROUND, Grid};
-use video::{Feed, Fed, Shown, Tile};
+use video::{Fed, Feed, Shown, Tile};
 use voice::{Mixer, Voice};
 
 /// Without a picture composed for this long, a child process hangs.
@@ -85,19 +85,25 @@ pub enum ComposeError {
     #[error("there is no capture to compose: it was deleted, or nothing was recorded")]
     Missing,
     /// Not a journal of this version, or not one chunk opens with this key.
-    #[error("the capture cannot be opened: the key is not this recording's, or a newer version wrote it")]
+    #[error(
+        "the capture cannot be opened: the key is not this recording's, or a newer version wrote it"
+    )]
     Unreadable,
     /// It is shorter than one picture.
     #[error("nothing was recorded: the recording was stopped or interrupted as it began")]
     NothingRecorded,
     /// Its times cannot be right.
-    #[error("the recording would be {hours} hours long: the server's clock was wrong while it ran; keep the capture and ask for support")]
+    #[error(
+        "the recording would be {hours} hours long: the server's clock was wrong while it ran; keep the capture and ask for support"
+    )]
     TooLong {
         /// How long.
         hours: i64,
     },
     /// ffmpeg cannot be started.
-    #[error("ffmpeg cannot be started at {path}: install it or correct the path, then compose again ({source})")]
+    #[error(
+        "ffmpeg cannot be started at {path}: install it or correct the path, then compose again ({source})"
+    )]
     NoFfmpeg {
         /// Where it was looked for.
         path: PathBuf,
@@ -105,16 +111,22 @@ pub enum ComposeError {
         source: io::Error,
     },
     /// The encoder ended early.
-    #[error("ffmpeg failed while encoding ({0}): compose again; if it fails again, check ffmpeg's version")]
+    #[error(
+        "ffmpeg failed while encoding ({0}): compose again; if it fails again, check ffmpeg's version"
+    )]
     Encoder(String),
     /// A child process did nothing for a minute.
-    #[error("ffmpeg made no progress for a minute and was ended: compose again when the machine is less busy")]
+    #[error(
+        "ffmpeg made no progress for a minute and was ended: compose again when the machine is less busy"
+    )]
     Stalled,
     /// It was asked to end.
     #[error("composing was cancelled: compose again later")]
     Cancelled,
     /// The file that was written does not read back.
-    #[error("the composed file does not read back as written ({0}): check the disk, then compose again")]
+    #[error(
+        "the composed file does not read back as written ({0}): check the disk, then compose again"
+    )]
     NotVerified(#[from] ObjectError),
     /// Opus could not be set up.
     #[error("the voices cannot be mixed ({0})")]
@@ -208,7 +220,12 @@ struct Place {
 ///
 /// # Errors
 /// [`ComposeError`]; `out` is then as it was before.
-pub fn compose(dir: &Path, key: &ObjectKey, options: &ComposeOptions, out: &Path) -> Result<Composed, ComposeError> {
+pub fn compose(
+    dir: &Path,
+    key: &ObjectKey,
+    options: &ComposeOptions,
+    out: &Path,
+) -> Result<Composed, ComposeError> {
     let scan = scan(dir, key)?;
     let frame_us = i64::from(1_000_000 / options.frames_per_second.max(1));
     let duration_us = scan.timeline.duration_us();
@@ -219,11 +236,20 @@ pub fn compose(dir: &Path, key: &ObjectKey, options: &ComposeOptions, out: &Path
         return Err(ComposeError::NothingRecorded);
     }
     if duration_us > MAX_DURATION_US {
-        return Err(ComposeError::TooLong { hours: duration_us / 3_600_000_000 });
+        return Err(ComposeError::TooLong {
+            hours: duration_us / 3_600_000_000,
+        });
     }
     let participants = participants(&scan);
     let mut gaps = Vec::new();
-    Studio { dir, key, options, scan: &scan, places: places(&scan, &participants) }.run(out, &mut gaps)?;
+    Studio {
+        dir,
+        key,
+        options,
+        scan: &scan,
+        places: places(&scan, &participants),
+    }
+    .run(out, &mut gaps)?;
 
     let verified = verify_object(out, key, scan.identity.recording, None)?;
     gaps.retain(|gap| gap.from_ms < gap.to_ms);
@@ -259,7 +285,11 @@ fn participants(scan: &Scan) -> Vec<Participant> {
 /// Each participant has a tile, dark without a camera; screens come after.
 fn places(scan: &Scan, participants: &[Participant]) -> Vec<Place> {
     let track = |participant: &Participant, source| {
-        let key = TrackKey { peer: participant.peer(), source, codec: Codec::Vp8 };
+        let key = TrackKey {
+            peer: participant.peer(),
+            source,
+            codec: Codec::Vp8,
+        };
         scan.tracks.contains_key(&key).then_some(key)
     };
     let cameras = participants.iter().map(|participant| Place {
@@ -269,7 +299,11 @@ fn places(scan: &Scan, participants: &[Participant]) -> Vec<Place> {
     });
     let screens = participants.iter().filter_map(|participant| {
         let track = Some(track(participant, Source::Screen)?);
-        Some(Place { participant: participant.id, source: Source::Screen, track })
+        Some(Place {
+            participant: participant.id,
+            source: Source::Screen,
+            track,
+        })
     });
     cameras.chain(screens).collect()
 }
@@ -312,12 +346,15 @@ impl Studio<'_> {
         let mut mixer = Mixer::new()?;
         let sealed = SealWriter::create(out, self.key, self.scan.identity.recording)?;
         let rate = self.options.frames_per_second.max(1);
-        let webm = WebmWriter::new(sealed, &Shape {
-            width: grid.width() as u32,
-            height: grid.height() as u32,
-            frame_ns: 1_000_000_000 / u64::from(rate),
-            opus_pre_skip: mixer.pre_skip()?,
-        })?;
+        let webm = WebmWriter::new(
+            sealed,
+            &Shape {
+                width: grid.width() as u32,
+                height: grid.height() as u32,
+                frame_ns: 1_000_000_000 / u64::from(rate),
+                opus_pre_skip: mixer.pre_skip()?,
+            },
+        )?;
         let mut encoder = self.start(&self.encoder_args(&grid))?;
         let mut channels = Vec::new();
         let mut feeds = Vec::new();
@@ -330,8 +367,11 @@ impl Studio<'_> {
         }
         let mut voices = self.voices()?;
 
-        let children: Vec<Killable> =
-            channels.iter().map(|channel| channel.ffmpeg.killable()).chain([encoder.killable()]).collect();
+        let children: Vec<Killable> = channels
+            .iter()
+            .map(|channel| channel.ffmpeg.killable())
+            .chain([encoder.killable()])
+            .collect();
         let pictures_in = encoder.input.take().expect("its input is a pipe");
         let pictures_out = encoder.output.take().expect("its output is a pipe");
         let (blocks, blocks_in) = sync_channel(64);
@@ -346,16 +386,30 @@ impl Studio<'_> {
             let mux = scope.spawn(move || mux(webm, blocks_in, self.scan.timeline.duration_us()));
             let coded = blocks.clone();
             scope.spawn(move || read_coded(pictures_out, rate, &coded));
-            let feeding: Vec<_> =
-                feeds.into_iter().map(|(place, feed)| (place, scope.spawn(move || feed.run()))).collect();
+            let feeding: Vec<_> = feeds
+                .into_iter()
+                .map(|(place, feed)| (place, scope.spawn(move || feed.run())))
+                .collect();
 
-            let shown = self.show(&grid, &mut channels, &mut voices, &mut mixer, pictures_in, &blocks, &pictures);
+            let shown = self.show(
+                &grid,
+                &mut channels,
+                &mut voices,
+                &mut mixer,
+                pictures_in,
+                &blocks,
+                &pictures,
+            );
             drop(blocks);
             // What a decoder still has to give is beyond the end: closing its pipe ends it, and its feed.
             let cut: Vec<(usize, Option<i64>)> = channels
                 .drain(..)
                 .map(|channel| {
-                    let Channel { place, ffmpeg, tile } = channel;
+                    let Channel {
+                        place,
+                        ffmpeg,
+                        tile,
+                    } = channel;
                     let ended_us = tile.ended_us;
                     drop((tile, ffmpeg));
                     (place, ended_us)
@@ -366,10 +420,16 @@ impl Studio<'_> {
                 .zip(cut)
                 .map(|((place, feeding), (_, ended_us))| {
                     let panicked = || Err(io::Error::other("a decoder's feed broke"));
-                    (place, ended_us, feeding.join().unwrap_or_else(|_| panicked()))
+                    (
+                        place,
+                        ended_us,
+                        feeding.join().unwrap_or_else(|_| panicked()),
+                    )
                 })
                 .collect();
-            let muxed = mux.join().unwrap_or_else(|_| Err(io::Error::other("the muxer broke")));
+            let muxed = mux
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the muxer broke")));
             drop(done);
             (watch.join().unwrap_or(None), shown, muxed, fed)
         });
@@ -389,7 +449,12 @@ impl Studio<'_> {
             self.note(&self.places[place], ended_us, fed?, gaps);
         }
         for (participant, spans) in voices {
-            gaps.extend(spans.gaps.iter().map(|&span| gap(participant, Source::Microphone, span)));
+            gaps.extend(
+                spans
+                    .gaps
+                    .iter()
+                    .map(|&span| gap(participant, Source::Microphone, span)),
+            );
         }
         self.note_unsupported(gaps);
         Ok(webm.finish(self.scan.timeline.duration_us() as f64 / 1_000.0)?)
@@ -397,8 +462,10 @@ impl Studio<'_> {
 
     fn start(&self, args: &[String]) -> Result<Ffmpeg, ComposeError> {
         let cpu_s = 120 + 4 * self.scan.timeline.duration_us() as u64 / 1_000_000;
-        Ffmpeg::start(&self.options.ffmpeg, args, cpu_s)
-            .map_err(|source| ComposeError::NoFfmpeg { path: self.options.ffmpeg.clone(), source })
+        Ffmpeg::start(&self.options.ffmpeg, args, cpu_s).map_err(|source| ComposeError::NoFfmpeg {
+            path: self.options.ffmpeg.clone(),
+            source,
+        })
     }
 
     fn encoder_args(&self, grid: &Grid) -> Vec<String> {
@@ -406,12 +473,58 @@ impl Studio<'_> {
         let keyframes = (rate * KEYFRAME_S).to_string();
         let size = format!("{}x{}", grid.width(), grid.height());
         let bits = u64::from(self.options.bits_per_second) * self.places.len().max(1) as u64;
-        let (rate, bits, threads) = (rate.to_string(), bits.to_string(), self.options.threads.to_string());
-        let input = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", &size, "-framerate", &rate, "-i", "pipe:0"];
-        let coding = ["-an", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "16", "-static-thresh", "100"];
-        let flow = ["-auto-alt-ref", "0", "-lag-in-frames", "0", "-b:v", &bits, "-threads", &threads];
-        let output = ["-g", &keyframes, "-keyint_min", &keyframes, "-f", "ivf", "pipe:1"];
-        [&input[..], &coding, &flow, &output].concat().into_iter().map(str::to_owned).collect()
+        let (rate, bits, threads) = (
+            rate.to_string(),
+            bits.to_string(),
+            self.options.threads.to_string(),
+        );
+        let input = [
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "yuv420p",
+            "-video_size",
+            &size,
+            "-framerate",
+            &rate,
+            "-i",
+            "pipe:0",
+        ];
+        let coding = [
+            "-an",
+            "-c:v",
+            "libvpx",
+            "-deadline",
+            "realtime",
+            "-cpu-used",
+            "16",
+            "-static-thresh",
+            "100",
+        ];
+        let flow = [
+            "-auto-alt-ref",
+            "0",
+            "-lag-in-frames",
+            "0",
+            "-b:v",
+            &bits,
+            "-threads",
+            &threads,
+        ];
+        let output = [
+            "-g",
+            &keyframes,
+            "-keyint_min",
+            &keyframes,
+            "-f",
+            "ivf",
+            "pipe:1",
+        ];
+        [&input[..], &coding, &flow, &output]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     }
 
     fn decoder_args(&self) -> Vec<String> {
@@ -421,12 +534,45 @@ impl Studio<'_> {
              pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:{BACKGROUND},format=yuv420p"
         );
         let rate = self.options.frames_per_second.max(1).to_string();
-        let input = ["-f", "ivf", "-probesize", "32", "-analyzeduration", "0", "-c:v", "vp8", "-threads", "1", "-i", "pipe:0"];
-        let output = ["-an", "-vf", &fit, "-r", &rate, "-fps_mode", "cfr", "-f", "rawvideo", "pipe:1"];
-        [&input[..], &output].concat().into_iter().map(str::to_owned).collect()
+        let input = [
+            "-f",
+            "ivf",
+            "-probesize",
+            "32",
+            "-analyzeduration",
+            "0",
+            "-c:v",
+            "vp8",
+            "-threads",
+            "1",
+            "-i",
+            "pipe:0",
+        ];
+        let output = [
+            "-an",
+            "-vf",
+            &fit,
+            "-r",
+            &rate,
+            "-fps_mode",
+            "cfr",
+            "-f",
+            "rawvideo",
+            "pipe:1",
+        ];
+        [&input[..], &output]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     }
 
-    fn channel(&self, place: usize, track: TrackKey, grid: &Grid) -> Result<(Channel, Feed<'_>), ComposeError> {
+    fn channel(
+        &self,
+        place: usize,
+        track: TrackKey,
+        grid: &Grid,
+    ) -> Result<(Channel, Feed<'_>), ComposeError> {
         let mut ffmpeg = self.start(&self.decoder_args())?;
         let decoder = ffmpeg.input.take().expect("its input is a pipe");
         let pictures = ffmpeg.output.take().expect("its output is a pipe");
@@ -441,7 +587,14 @@ impl Studio<'_> {
             first,
             shown,
         };
-        Ok((Channel { place, ffmpeg, tile }, feed))
+        Ok((
+            Channel {
+                place,
+                ffmpeg,
+                tile,
+            },
+            feed,
+        ))
     }
 
     fn voices(&self) -> Result<Vec<(ParticipantId, Voice<'_>)>, ComposeError> {
@@ -450,14 +603,20 @@ impl Studio<'_> {
             if key.source == Source::Microphone && key.codec == Codec::Opus {
                 let packets = TrackPackets::open(self.dir, self.key, key)?;
                 let participant = ParticipantId(uuid::Uuid::from_u128(key.peer.0));
-                voices.push((participant, Voice::new(packets, track, &self.scan.timeline)?));
+                voices.push((
+                    participant,
+                    Voice::new(packets, track, &self.scan.timeline)?,
+                ));
             }
         }
         Ok(voices)
     }
 
     /// Shows every picture of the file to the encoder, and hands the mix out beside it.
-    #[expect(clippy::too_many_arguments, reason = "the ends of all pipes meet here, once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the ends of all pipes meet here, once"
+    )]
     fn show(
         &self,
         grid: &Grid,
@@ -506,37 +665,71 @@ impl Studio<'_> {
     }
 
     /// Until composing ends: ends it if it was cancelled or hangs.
-    fn watch(&self, children: &[Killable], pictures: &AtomicU64, done: &Receiver<()>) -> Option<ComposeError> {
+    fn watch(
+        &self,
+        children: &[Killable],
+        pictures: &AtomicU64,
+        done: &Receiver<()>,
+    ) -> Option<ComposeError> {
         let (mut seen, mut since) = (0, Instant::now());
         while done.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
             let now = pictures.load(Ordering::Relaxed);
             if now != seen {
                 (seen, since) = (now, Instant::now());
             }
-            let cancelled = self.options.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+            let cancelled = self
+                .options
+                .cancel
+                .as_ref()
+                .is_some_and(|cancel| cancel.load(Ordering::Relaxed));
             if cancelled || since.elapsed() > STALL {
                 children.iter().for_each(Killable::kill);
-                return Some(if cancelled { ComposeError::Cancelled } else { ComposeError::Stalled });
+                return Some(if cancelled {
+                    ComposeError::Cancelled
+                } else {
+                    ComposeError::Stalled
+                });
             }
         }
         None
     }
 
     fn note(&self, place: &Place, ended_us: Option<i64>, fed: Fed, gaps: &mut Vec<Gap>) {
-        gaps.extend(fed.gaps.iter().map(|&span| gap(place.participant, place.source, span)));
-        if fed.cut_short && let Some(from_us) = ended_us {
+        gaps.extend(
+            fed.gaps
+                .iter()
+                .map(|&span| gap(place.participant, place.source, span)),
+        );
+        if fed.cut_short
+            && let Some(from_us) = ended_us
+        {
             let to_us = self.scan.timeline.duration_us();
-            gaps.push(gap(place.participant, place.source, Span { from_us, to_us, why: GapReason::DecoderFailed }));
+            gaps.push(gap(
+                place.participant,
+                place.source,
+                Span {
+                    from_us,
+                    to_us,
+                    why: GapReason::DecoderFailed,
+                },
+            ));
         }
     }
 
     fn note_unsupported(&self, gaps: &mut Vec<Gap>) {
         let to_us = self.scan.timeline.duration_us();
         for key in self.scan.tracks.keys() {
-            let supported = matches!((key.source, key.codec), (Source::Microphone, Codec::Opus) | (_, Codec::Vp8));
+            let supported = matches!(
+                (key.source, key.codec),
+                (Source::Microphone, Codec::Opus) | (_, Codec::Vp8)
+            );
             if !supported {
                 let participant = ParticipantId(uuid::Uuid::from_u128(key.peer.0));
-                let span = Span { from_us: 0, to_us, why: GapReason::UnsupportedCodec };
+                let span = Span {
+                    from_us: 0,
+                    to_us,
+                    why: GapReason::UnsupportedCodec,
+                };
                 gaps.push(gap(participant, key.source, span));
             }
         }
@@ -586,7 +779,11 @@ fn mux(mut webm: WebmWriter, blocks: Receiver<Block>, duration_us: i64) -> io::R
                 (None, Some(_)) if video_ended => false,
                 _ => break,
             };
-            let next = if video_first { video.pop_front() } else { audio.pop_front() };
+            let next = if video_first {
+                video.pop_front()
+            } else {
+                audio.pop_front()
+            };
             let Some((at_ms, data)) = next else { break };
             if at_ms > duration_ms {
                 continue;
@@ -600,5 +797,9 @@ fn mux(mut webm: WebmWriter, blocks: Receiver<Block>, duration_us: i64) -> io::R
             }
         }
     }
-    if video_ended && audio_ended { Ok(webm) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) }
+    if video_ended && audio_ended {
+        Ok(webm)
+    } else {
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
 }

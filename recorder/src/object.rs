@@ -34,13 +34,17 @@ pub enum ObjectError {
     #[error("this is not the sealed file of this recording: restore it from a backup")]
     NotThisObject,
     /// A chunk does not open: altered, moved, of another file, or the key is wrong.
-    #[error("chunk {chunk} of the recording was altered or does not belong here: restore the file from a backup")]
+    #[error(
+        "chunk {chunk} of the recording was altered or does not belong here: restore the file from a backup"
+    )]
     Altered {
         /// Its number, from 0.
         chunk: u64,
     },
     /// The end is missing, or something was appended.
-    #[error("the recording does not end with its last chunk (it ends with chunk {chunk}): restore the file from a backup")]
+    #[error(
+        "the recording does not end with its last chunk (it ends with chunk {chunk}): restore the file from a backup"
+    )]
     CutOff {
         /// The number of the chunk that it ends with.
         chunk: u64,
@@ -107,12 +111,26 @@ impl SealWriter {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
         let header = Header::new(object);
         file.write_all_at(&header.0, 0)?;
         let key = header.key(key);
         let buffer = || Vec::with_capacity(CHUNK_BYTES + TAG_LEN);
-        Ok(Self { file, path: path.into(), partial, header, key, first: buffer(), current: buffer(), index: 0 })
+        Ok(Self {
+            file,
+            path: path.into(),
+            partial,
+            header,
+            key,
+            first: buffer(),
+            current: buffer(),
+            index: 0,
+        })
     }
 
     /// Bytes of plaintext so far.
@@ -122,7 +140,11 @@ impl SealWriter {
     }
 
     fn filling(&self) -> &Vec<u8> {
-        if self.index == 0 { &self.first } else { &self.current }
+        if self.index == 0 {
+            &self.first
+        } else {
+            &self.current
+        }
     }
 
     /// Overwrites plaintext that was written before, within the first chunk.
@@ -135,7 +157,11 @@ impl SealWriter {
 
     fn seal(&mut self, last: bool) -> io::Result<()> {
         let at = HEADER_LEN as u64 + self.index * SEALED_CHUNK;
-        self.key.seal(self.index, &self.header.bound(self.index, last), &mut self.current);
+        self.key.seal(
+            self.index,
+            &self.header.bound(self.index, last),
+            &mut self.current,
+        );
         self.file.write_all_at(&self.current, at)?;
         self.current.clear();
         Ok(())
@@ -147,17 +173,25 @@ impl SealWriter {
     /// When the disk refuses. The partial file may be left; the next [`SealWriter::create`] overwrites it.
     pub fn finish(mut self) -> io::Result<()> {
         if self.first.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a sealed file holds at least one byte"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a sealed file holds at least one byte",
+            ));
         }
         if self.index > 0 {
             self.seal(true)?;
         }
         let last = self.index == 0;
-        self.key.seal(0, &self.header.bound(0, last), &mut self.first);
+        self.key
+            .seal(0, &self.header.bound(0, last), &mut self.first);
         self.file.write_all_at(&self.first, HEADER_LEN as u64)?;
         self.file.sync_all()?;
         fs::rename(&self.partial, &self.path)?;
-        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        match self
+            .path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             Some(parent) => sync_dir(parent),
             None => sync_dir(Path::new(".")),
         }
@@ -173,7 +207,11 @@ impl Write for SealWriter {
             }
             self.index += 1;
         }
-        let filling = if self.index == 0 { &mut self.first } else { &mut self.current };
+        let filling = if self.index == 0 {
+            &mut self.first
+        } else {
+            &mut self.current
+        };
         let n = bytes.len().min(CHUNK_BYTES - filling.len());
         filling.extend_from_slice(&bytes[..n]);
         Ok(n)
@@ -217,7 +255,12 @@ impl SealedObject {
         if last_len <= TAG_LEN as u64 {
             return Err(ObjectError::CutOff { chunk: chunks - 1 });
         }
-        let object = Self { file, header, key, len: sealed - chunks * TAG_LEN as u64 };
+        let object = Self {
+            file,
+            header,
+            key,
+            len: sealed - chunks * TAG_LEN as u64,
+        };
         object.chunk(chunks - 1).map_err(|error| match error {
             ObjectError::Altered { chunk } => ObjectError::CutOff { chunk },
             other => other,
@@ -227,7 +270,10 @@ impl SealedObject {
 
     /// Length of the plaintext, bytes; never 0.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "an empty one cannot be written")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "an empty one cannot be written"
+    )]
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -238,10 +284,17 @@ impl SealedObject {
 
     fn chunk(&self, index: u64) -> Result<Vec<u8>, ObjectError> {
         let last = index == self.last_chunk();
-        let plain_len = if last { self.len - index * CHUNK_BYTES as u64 } else { CHUNK_BYTES as u64 };
+        let plain_len = if last {
+            self.len - index * CHUNK_BYTES as u64
+        } else {
+            CHUNK_BYTES as u64
+        };
         let mut sealed = vec![0; plain_len as usize + TAG_LEN];
-        self.file.read_exact_at(&mut sealed, HEADER_LEN as u64 + index * SEALED_CHUNK)?;
-        let opened = self.key.open(index, &self.header.bound(index, last), &mut sealed);
+        self.file
+            .read_exact_at(&mut sealed, HEADER_LEN as u64 + index * SEALED_CHUNK)?;
+        let opened = self
+            .key
+            .open(index, &self.header.bound(index, last), &mut sealed);
         if opened.is_none() {
             return Err(ObjectError::Altered { chunk: index });
         }
@@ -298,7 +351,10 @@ pub fn verify_object(
     }
     let found = hex::encode(plain.finish());
     if let Some(expected) = expected.filter(|&expected| expected != found) {
-        return Err(ObjectError::OtherContent { expected: expected.into(), found });
+        return Err(ObjectError::OtherContent {
+            expected: expected.into(),
+            found,
+        });
     }
     let mut stored = Context::new(&SHA256);
     let mut buffer = vec![0; CHUNK_BYTES];
@@ -312,14 +368,22 @@ pub fn verify_object(
         sealed_bytes += n as u64;
     }
     let sealed_sha256 = hex::encode(stored.finish());
-    Ok(VerifiedObject { object, sha256: found, sealed_sha256, bytes: sealed.len, sealed_bytes })
+    Ok(VerifiedObject {
+        object,
+        sha256: found,
+        sealed_sha256,
+        bytes: sealed.len,
+        sealed_bytes,
+    })
 }
 
 /// Why a capture was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
     /// The proof is about another recording.
-    #[error("the verified file belongs to another recording than this capture: verify the right one, then delete")]
+    #[error(
+        "the verified file belongs to another recording than this capture: verify the right one, then delete"
+    )]
     OtherRecording,
     /// The disk refuses.
     #[error("the capture cannot be deleted ({0}): check permissions, then try again")]
@@ -368,7 +432,15 @@ mod tests {
     fn any_range_reads_back_at_every_size_around_a_chunk() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("object");
-        for len in [1, 100, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 3 * CHUNK_BYTES + 7] {
+        for len in [
+            1,
+            100,
+            CHUNK_BYTES - 1,
+            CHUNK_BYTES,
+            CHUNK_BYTES + 1,
+            3 * CHUNK_BYTES,
+            3 * CHUNK_BYTES + 7,
+        ] {
             let plain = pattern(len);
             sealed(&path, &plain);
             let object = SealedObject::open(&path, &key(), OBJECT).unwrap();
@@ -378,10 +450,16 @@ mod tests {
                 back.extend(object.read_at(back.len() as u64, 10_000).unwrap());
             }
             assert_eq!(back, plain);
-            assert_eq!(object.read_at(len as u64 - 1, 10).unwrap(), plain[len - 1..]);
+            assert_eq!(
+                object.read_at(len as u64 - 1, 10).unwrap(),
+                plain[len - 1..]
+            );
             assert!(object.read_at(len as u64, 10).unwrap().is_empty());
             let verified = verify_object(&path, &key(), OBJECT, None).unwrap();
-            assert_eq!(verified.sha256, hex::encode(aws_lc_rs::digest::digest(&SHA256, &plain)));
+            assert_eq!(
+                verified.sha256,
+                hex::encode(aws_lc_rs::digest::digest(&SHA256, &plain))
+            );
         }
     }
 
@@ -396,7 +474,10 @@ mod tests {
         writer.finish().unwrap();
         plain[10..17].copy_from_slice(b"patched");
         let object = SealedObject::open(&path, &key(), OBJECT).unwrap();
-        assert_eq!(object.read_at(0, CHUNK_BYTES).unwrap(), plain[..CHUNK_BYTES]);
+        assert_eq!(
+            object.read_at(0, CHUNK_BYTES).unwrap(),
+            plain[..CHUNK_BYTES]
+        );
     }
 
     #[test]
@@ -415,7 +496,10 @@ mod tests {
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
         sealed(&one, &pattern(1_000));
         sealed(&two, &pattern(1_000));
-        assert_ne!(fs::read(one).unwrap()[HEADER_LEN..], fs::read(two).unwrap()[HEADER_LEN..]);
+        assert_ne!(
+            fs::read(one).unwrap()[HEADER_LEN..],
+            fs::read(two).unwrap()[HEADER_LEN..]
+        );
     }
 
     #[test]
@@ -432,7 +516,9 @@ mod tests {
         };
         let mut state = 1_u64;
         let mut below = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % limit
         };
         for round in 0..1_000 {
@@ -451,14 +537,24 @@ mod tests {
                 3 => chunks.truncate(1 + below(5)),
                 _ => tampered = Some(bytes[..below(bytes.len())].to_vec()),
             }
-            let tampered = tampered.unwrap_or_else(|| [bytes[..HEADER_LEN].to_vec(), chunks.concat()].concat());
+            let tampered = tampered
+                .unwrap_or_else(|| [bytes[..HEADER_LEN].to_vec(), chunks.concat()].concat());
             fs::write(&path, &tampered).unwrap();
-            assert!(verify_object(&path, &key(), OBJECT, None).is_err(), "round {round}: nothing was noticed");
-            let Ok(object) = SealedObject::open(&path, &key(), OBJECT) else { continue };
+            assert!(
+                verify_object(&path, &key(), OBJECT, None).is_err(),
+                "round {round}: nothing was noticed"
+            );
+            let Ok(object) = SealedObject::open(&path, &key(), OBJECT) else {
+                continue;
+            };
             for n in 0..6 {
                 let at = n * CHUNK_BYTES;
                 if let Ok(read) = object.read_at(at as u64, CHUNK_BYTES) {
-                    assert_eq!(read, plain[at..at + read.len()], "round {round}: something is false");
+                    assert_eq!(
+                        read,
+                        plain[at..at + read.len()],
+                        "round {round}: something is false"
+                    );
                 }
             }
         }
@@ -480,7 +576,10 @@ mod tests {
         let chunks = dir.path().join(journal::FILE_NAME);
         journal::JournalWriter::new(File::create(&chunks).unwrap(), &key(), identity).unwrap();
         let proof = verify_object(&foreign, &key(), RecordingId(Uuid::from_u128(6)), None).unwrap();
-        assert!(matches!(delete_capture(dir.path(), &proof), Err(DeleteError::OtherRecording)));
+        assert!(matches!(
+            delete_capture(dir.path(), &proof),
+            Err(DeleteError::OtherRecording)
+        ));
         assert!(chunks.exists());
         let proof = verify_object(&mine, &key(), OBJECT, None).unwrap();
         delete_capture(dir.path(), &proof).unwrap();

@@ -37,29 +37,42 @@ pub(crate) struct WebmWriter {
 
 impl WebmWriter {
     pub fn new(mut out: SealWriter, shape: &Shape) -> io::Result<Self> {
-        let mut head = element(0x1A45_DFA3, &[
-            uint(0x4286, 1),
-            uint(0x42F7, 1),
-            uint(0x42F2, 4),
-            uint(0x42F3, 8),
-            element(0x4282, &[b"webm".to_vec()]),
-            uint(0x4287, 4),
-            uint(0x4285, 2),
-        ]);
+        let mut head = element(
+            0x1A45_DFA3,
+            &[
+                uint(0x4286, 1),
+                uint(0x42F7, 1),
+                uint(0x42F2, 4),
+                uint(0x42F3, 8),
+                element(0x4282, &[b"webm".to_vec()]),
+                uint(0x4287, 4),
+                uint(0x4285, 2),
+            ],
+        );
         head.extend_from_slice(&[0x18, 0x53, 0x80, 0x67]);
         let segment_size_at = head.len();
         head.extend_from_slice(&[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
         let segment_start = head.len();
 
-        let info = element(0x1549_A966, &[
-            uint(0x2A_D7B1, 1_000_000),
-            element(0x4D80, &[b"bedside".to_vec()]),
-            element(0x5741, &[b"bedside".to_vec()]),
-            float(0x4489, 0.0),
-        ]);
+        let info = element(
+            0x1549_A966,
+            &[
+                uint(0x2A_D7B1, 1_000_000),
+                element(0x4D80, &[b"bedside".to_vec()]),
+                element(0x5741, &[b"bedside".to_vec()]),
+                float(0x4489, 0.0),
+            ],
+        );
         let tracks = element(0x1654_AE6B, &[video_track(shape), audio_track(shape)]);
         let seek_head = |info_at: u64, tracks_at: u64| {
-            element(0x114D_9B74, &[seek(0x1549_A966, info_at), seek(0x1654_AE6B, tracks_at), seek(0x1C53_BB6B, 0)])
+            element(
+                0x114D_9B74,
+                &[
+                    seek(0x1549_A966, info_at),
+                    seek(0x1654_AE6B, tracks_at),
+                    seek(0x1C53_BB6B, 0),
+                ],
+            )
         };
         let info_at = seek_head(0, 0).len() as u64;
         head.extend(seek_head(info_at, info_at + info.len() as u64));
@@ -94,7 +107,10 @@ impl WebmWriter {
     }
 
     fn block(&mut self, track: u8, at_ms: u64, key: bool, data: &[u8]) -> io::Result<()> {
-        if self.cluster_ms.is_some_and(|start| at_ms >= start + MAX_CLUSTER_MS) {
+        if self
+            .cluster_ms
+            .is_some_and(|start| at_ms >= start + MAX_CLUSTER_MS)
+        {
             self.close_cluster()?;
         }
         let start = *self.cluster_ms.get_or_insert(at_ms);
@@ -110,13 +126,17 @@ impl WebmWriter {
     }
 
     fn close_cluster(&mut self) -> io::Result<()> {
-        let Some(start) = self.cluster_ms.take() else { return Ok(()) };
+        let Some(start) = self.cluster_ms.take() else {
+            return Ok(());
+        };
         if std::mem::take(&mut self.cue_here) {
-            self.cues.push((start, self.out.position() - self.segment_start));
+            self.cues
+                .push((start, self.out.position() - self.segment_start));
         }
         let timestamp = uint(0xE7, start);
         self.out.write_all(&[0x1F, 0x43, 0xB6, 0x75])?;
-        self.out.write_all(&size(timestamp.len() + self.cluster.len()))?;
+        self.out
+            .write_all(&size(timestamp.len() + self.cluster.len()))?;
         self.out.write_all(&timestamp)?;
         self.out.write_all(&self.cluster)?;
         self.cluster.clear();
@@ -137,24 +157,37 @@ impl WebmWriter {
             .collect();
         self.out.write_all(&element(0x1C53_BB6B, &points))?;
         let segment_size = self.out.position() - self.segment_start;
-        self.out.patch(self.segment_size_at, &(segment_size | 0x01 << 56).to_be_bytes());
-        self.out.patch(self.cues_position_at, &cues_at.to_be_bytes());
+        self.out.patch(
+            self.segment_size_at,
+            &(segment_size | 0x01 << 56).to_be_bytes(),
+        );
+        self.out
+            .patch(self.cues_position_at, &cues_at.to_be_bytes());
         self.out.patch(self.duration_at, &duration_ms.to_be_bytes());
         self.out.finish()
     }
 }
 
 fn video_track(shape: &Shape) -> Vec<u8> {
-    element(0xAE, &[
-        uint(0xD7, u64::from(VIDEO)),
-        uint(0x73C5, u64::from(VIDEO)),
-        uint(0x83, 1),
-        uint(0x9C, 0),
-        element(0x22_B59C, &[b"und".to_vec()]),
-        element(0x86, &[b"V_VP8".to_vec()]),
-        uint(0x23_E383, shape.frame_ns),
-        element(0xE0, &[uint(0xB0, u64::from(shape.width)), uint(0xBA, u64::from(shape.height))]),
-    ])
+    element(
+        0xAE,
+        &[
+            uint(0xD7, u64::from(VIDEO)),
+            uint(0x73C5, u64::from(VIDEO)),
+            uint(0x83, 1),
+            uint(0x9C, 0),
+            element(0x22_B59C, &[b"und".to_vec()]),
+            element(0x86, &[b"V_VP8".to_vec()]),
+            uint(0x23_E383, shape.frame_ns),
+            element(
+                0xE0,
+                &[
+                    uint(0xB0, u64::from(shape.width)),
+                    uint(0xBA, u64::from(shape.height)),
+                ],
+            ),
+        ],
+    )
 }
 
 fn audio_track(shape: &Shape) -> Vec<u8> {
@@ -163,23 +196,35 @@ fn audio_track(shape: &Shape) -> Vec<u8> {
     opus_head.extend_from_slice(&shape.opus_pre_skip.to_le_bytes());
     opus_head.extend_from_slice(&48_000_u32.to_le_bytes());
     opus_head.extend_from_slice(&[0, 0, 0]);
-    element(0xAE, &[
-        uint(0xD7, u64::from(AUDIO)),
-        uint(0x73C5, u64::from(AUDIO)),
-        uint(0x83, 2),
-        uint(0x9C, 0),
-        element(0x22_B59C, &[b"und".to_vec()]),
-        element(0x86, &[b"A_OPUS".to_vec()]),
-        element(0x63A2, &[opus_head]),
-        uint(0x56AA, u64::from(shape.opus_pre_skip) * 1_000_000_000 / 48_000),
-        uint(0x56BB, SEEK_PRE_ROLL_NS),
-        element(0xE1, &[float(0xB5, 48_000.0), uint(0x9F, 1)]),
-    ])
+    element(
+        0xAE,
+        &[
+            uint(0xD7, u64::from(AUDIO)),
+            uint(0x73C5, u64::from(AUDIO)),
+            uint(0x83, 2),
+            uint(0x9C, 0),
+            element(0x22_B59C, &[b"und".to_vec()]),
+            element(0x86, &[b"A_OPUS".to_vec()]),
+            element(0x63A2, &[opus_head]),
+            uint(
+                0x56AA,
+                u64::from(shape.opus_pre_skip) * 1_000_000_000 / 48_000,
+            ),
+            uint(0x56BB, SEEK_PRE_ROLL_NS),
+            element(0xE1, &[float(0xB5, 48_000.0), uint(0x9F, 1)]),
+        ],
+    )
 }
 
 fn seek(id: u32, position: u64) -> Vec<u8> {
     // Eight bytes for the position, whatever it is: it may be filled in later.
-    element(0x4DBB, &[element(0x53AB, &[id_bytes(id)]), element(0x53AC, &[position.to_be_bytes().to_vec()])])
+    element(
+        0x4DBB,
+        &[
+            element(0x53AB, &[id_bytes(id)]),
+            element(0x53AC, &[position.to_be_bytes().to_vec()]),
+        ],
+    )
 }
 
 fn id_bytes(id: u32) -> Vec<u8> {
@@ -200,7 +245,9 @@ fn size(len: usize) -> Vec<u8> {
 fn element(id: u32, parts: &[Vec<u8>]) -> Vec<u8> {
     let mut element = id_bytes(id);
     element.extend(size(parts.iter().map(Vec::len).sum()));
-    parts.iter().for_each(|part| element.extend_from_slice(part));
+    parts
+        .iter()
+        .for_each(|part| element.extend_from_slice(part));
     element
 }
 

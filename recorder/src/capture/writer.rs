@@ -89,7 +89,9 @@ impl Writer {
             Ok(event) => event,
             Err(error) => {
                 tracing::warn!(recording = %self.spec.recording, error = %error.kind(), "capture failed");
-                CaptureEvent::Failed { why: failure(&error) }
+                CaptureEvent::Failed {
+                    why: failure(&error),
+                }
             }
         };
         let _ = self.events.send(event);
@@ -111,8 +113,15 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => self.drain(i64::MAX)?,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let mark = Mark::Stopped { why: StopReason::Interrupted, dropped: 0, refused: 0 };
-                    self.take_mark(TimedMark { at: wall_clock(), mark })?;
+                    let mark = Mark::Stopped {
+                        why: StopReason::Interrupted,
+                        dropped: 0,
+                        refused: 0,
+                    };
+                    self.take_mark(TimedMark {
+                        at: wall_clock(),
+                        mark,
+                    })?;
                     return Ok(());
                 }
             }
@@ -125,7 +134,11 @@ impl Writer {
         let before_us = timed.at.0.saturating_mul(1_000);
         match &mut timed.mark {
             Mark::Started { .. } => {}
-            Mark::Consent { participant, allowed, .. } => {
+            Mark::Consent {
+                participant,
+                allowed,
+                ..
+            } => {
                 self.drain(i64::MAX)?;
                 if !*allowed {
                     self.allowed.remove(&PeerKey(participant.0.as_u128()));
@@ -144,7 +157,9 @@ impl Writer {
                 self.epoch += 1;
                 self.gate.set_open(true);
             }
-            Mark::Stopped { dropped, refused, .. } => {
+            Mark::Stopped {
+                dropped, refused, ..
+            } => {
                 self.drain(before_us)?;
                 *dropped = self.gate.dropped.load(Ordering::Relaxed);
                 *refused = self.refused;
@@ -163,7 +178,9 @@ impl Writer {
     /// Takes over what has gathered, as far as it arrived before `before_us`.
     fn drain(&mut self, before_us: i64) -> io::Result<()> {
         for _ in 0..QUEUE {
-            let Ok(packet) = self.packets.try_recv() else { break };
+            let Ok(packet) = self.packets.try_recv() else {
+                break;
+            };
             if self.paused || packet.received_us >= before_us {
                 continue;
             }
@@ -210,7 +227,9 @@ impl Writer {
 }
 
 fn wall_clock() -> Now {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -21,7 +21,12 @@ impl Grid {
             columns += 1;
         }
         let rows = tiles.div_ceil(columns).max(1);
-        Self { columns, rows, tile_width: tile_width.into(), tile_height: tile_height.into() }
+        Self {
+            columns,
+            rows,
+            tile_width: tile_width.into(),
+            tile_height: tile_height.into(),
+        }
     }
 
     pub fn width(&self) -> usize {
@@ -93,7 +98,11 @@ mod tests {
         for tile in 0..4_u8 {
             grid.put(&mut canvas, tile.into(), &vec![tile + 1; grid.tile_len()]);
         }
-        let luma: Vec<u8> = [[1, 1, 1, 1, 2, 2, 2, 2], [3, 3, 3, 3, 4, 4, 4, 4]].into_iter().flat_map(|line| [line, line]).flatten().collect();
+        let luma: Vec<u8> = [[1, 1, 1, 1, 2, 2, 2, 2], [3, 3, 3, 3, 4, 4, 4, 4]]
+            .into_iter()
+            .flat_map(|line| [line, line])
+            .flatten()
+            .collect();
         assert_eq!(canvas[..32], luma);
         assert_eq!(canvas[32..40], [1, 1, 2, 2, 3, 3, 4, 4]);
         assert_eq!(canvas[40..], [1, 1, 2, 2, 3, 3, 4, 4]);

@@ -19,6 +19,8 @@ pub(super) const PACKET: usize = 960;
 const MAX_PACKET: usize = 5_760;
 /// Longest stretch that the decoder makes up for lost packets, samples: 100 ms. More would be a drone.
 const MAX_CONCEALED: i64 = 4_800;
+/// Longest loss that is filled before its time has come, samples: 10 s.
+const MAX_LOOK_AHEAD: i64 = 480_000;
 /// Within this a voice is where it should be, samples: 1 ms.
 const NEAR: i64 = 48;
 /// Beyond this it is moved at once, samples: 40 ms.
@@ -53,11 +55,17 @@ pub(super) struct Voice<'a> {
     at: i64,
     /// The stretch of the last packet.
     stretch: Option<usize>,
+    /// Where the last packet ended.
+    heard_until: i64,
     pub gaps: Vec<Span>,
 }
 
 impl<'a> Voice<'a> {
-    pub fn new(packets: TrackPackets, track: &'a Track, timeline: &'a Timeline) -> Result<Self, opus::Error> {
+    pub fn new(
+        packets: TrackPackets,
+        track: &'a Track,
+        timeline: &'a Timeline,
+    ) -> Result<Self, opus::Error> {
         Ok(Self {
             packets,
             track,
@@ -68,6 +76,7 @@ impl<'a> Voice<'a> {
             pcm: VecDeque::new(),
             at: 0,
             stretch: None,
+            heard_until: 0,
             gaps: Vec::new(),
         })
     }
@@ -80,8 +89,10 @@ impl<'a> Voice<'a> {
     pub fn add_to(&mut self, from: i64, mix: &mut [f32]) -> io::Result<()> {
         let until = from + mix.len() as i64;
         while self.end() < until && !self.ended {
-            let Some((next, place)) = self.next()? else { break };
-            if place >= until && place > self.end() {
+            let Some((next, place)) = self.next()? else {
+                break;
+            };
+            if place >= until && place > self.end() && !self.conceals(&next, place) {
                 self.waiting = Some((next, place));
                 break;
             }
@@ -113,14 +124,29 @@ impl<'a> Voice<'a> {
         }))
     }
 
+    /// Whether what is missing before this packet is made up for: then it is taken before its time has come.
+    fn conceals(&self, next: &Ordered, place: i64) -> bool {
+        let follows = self.stretch == Some(next.stretch);
+        follows && next.missing > 0 && place - self.end() <= MAX_LOOK_AHEAD
+    }
+
     fn take(&mut self, next: &Ordered, place: i64) {
         let payload = &next.packet.payload;
-        let Ok(length) = self.decoder.get_nb_samples(payload) else { return };
+        let Ok(length) = self.decoder.get_nb_samples(payload) else {
+            return;
+        };
         let length = length.min(MAX_PACKET);
         let follows = self.stretch == Some(next.stretch);
         self.stretch = Some(next.stretch);
-        if follows && next.missing > 0 && place > self.end() {
-            self.gaps.push(Span { from_us: us(self.end()), to_us: us(place), why: GapReason::PacketsLost });
+        if follows && next.missing > 0 {
+            if place > self.heard_until {
+                let (from_us, to_us) = (us(self.heard_until), us(place));
+                self.gaps.push(Span {
+                    from_us,
+                    to_us,
+                    why: GapReason::PacketsLost,
+                });
+            }
             self.conceal(place - self.end(), length, payload);
         }
         let late = self.end() - place;
@@ -128,7 +154,9 @@ impl<'a> Voice<'a> {
             self.silence(-late);
         }
         let mut decoded = [0.0; MAX_PACKET];
-        let Ok(count) = self.decoder.decode_float(payload, &mut decoded, false) else { return };
+        let Ok(count) = self.decoder.decode_float(payload, &mut decoded, false) else {
+            return;
+        };
         let decoded = &decoded[..count];
         if decoded.is_empty() {
             return;
@@ -143,22 +171,27 @@ impl<'a> Voice<'a> {
             late if late < -NEAR => self.stretched(decoded, NUDGE),
             _ => self.pcm.extend(decoded),
         }
+        self.heard_until = self.end();
     }
 
     /// Fills `missing` samples before a packet of `length` samples, the last of them from the copy in the packet
     /// (RFC 6716, 2.1.7) if there is one.
     fn conceal(&mut self, missing: i64, length: usize, payload: &[u8]) {
-        let missing = missing.min(MAX_CONCEALED) as usize;
+        let missing = missing.clamp(0, MAX_CONCEALED) as usize;
         // Opus counts in steps of 2.5 ms.
         let made_up = missing.saturating_sub(length) / 120 * 120;
         let mut decoded = [0.0; MAX_PACKET];
         if made_up > 0
-            && let Ok(count) = self.decoder.decode_float(&[], &mut decoded[..made_up], false)
+            && let Ok(count) = self
+                .decoder
+                .decode_float(&[], &mut decoded[..made_up], false)
         {
             self.pcm.extend(&decoded[..count]);
         }
         if missing >= length
-            && let Ok(count) = self.decoder.decode_float(payload, &mut decoded[..length], true)
+            && let Ok(count) = self
+                .decoder
+                .decode_float(payload, &mut decoded[..length], true)
         {
             self.pcm.extend(&decoded[..count]);
         }
@@ -169,7 +202,8 @@ impl<'a> Voice<'a> {
         if self.pcm.is_empty() {
             self.at += count;
         } else {
-            self.pcm.extend(std::iter::repeat_n(0.0, count.max(0) as usize));
+            self.pcm
+                .extend(std::iter::repeat_n(0.0, count.max(0) as usize));
         }
     }
 
@@ -198,7 +232,12 @@ impl Mixer {
     pub fn new() -> Result<Self, opus::Error> {
         let mut encoder = Encoder::new(RATE as u32, Channels::Mono, Application::Audio)?;
         encoder.set_bitrate(Bitrate::Bits(BITRATE))?;
-        Ok(Self { encoder, gain: 1.0, mix: [0.0; PACKET], packets: 0 })
+        Ok(Self {
+            encoder,
+            gain: 1.0,
+            mix: [0.0; PACKET],
+            packets: 0,
+        })
     }
 
     /// Samples that a player throws away at the begin.
@@ -225,6 +264,8 @@ impl Mixer {
             *sample *= self.gain;
             self.gain = (self.gain + RELEASE).min(1.0);
         }
-        self.encoder.encode_vec_float(&self.mix, 4_000).map_err(io::Error::other)
+        self.encoder
+            .encode_vec_float(&self.mix, 4_000)
+            .map_err(io::Error::other)
     }
 }
