@@ -51,6 +51,7 @@ export class Link {
   start(): void {
     if (this.state.get().is !== 'idle') return;
     globalThis.addEventListener?.('online', this.#hurry);
+    globalThis.addEventListener?.('offline', this.#offline);
     this.state.set({ is: 'connecting' });
     void this.#connect();
   }
@@ -60,6 +61,7 @@ export class Link {
     if (this.state.get().is === 'ended') return;
     this.#drop();
     globalThis.removeEventListener?.('online', this.#hurry);
+    globalThis.removeEventListener?.('offline', this.#offline);
     this.state.set({ is: 'ended', why });
   }
 
@@ -76,6 +78,11 @@ export class Link {
       this.#drop();
       void this.#connect();
     }
+  };
+
+  /** The system knows before a ping does. */
+  #offline = (): void => {
+    if (this.state.get().is === 'open') this.#again();
   };
 
   async #connect(): Promise<void> {

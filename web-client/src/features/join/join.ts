@@ -36,6 +36,7 @@ export class Join {
   #token: string | null = null;
   #call: Call | null = null;
   #watching: (() => void) | null = null;
+  #wasInLine = false;
 
   async start(): Promise<void> {
     get<Site>('/site').then((site) => this.state.patch({ site }), () => undefined);
@@ -97,6 +98,7 @@ export class Join {
   joinWaitingRoom(): void {
     const { who } = this.state.get();
     if (who) keep(KEPT_LINE, who.visit_id);
+    this.#wasInLine = true;
     this.#call?.joinWaitingRoom();
   }
 
@@ -113,7 +115,10 @@ export class Join {
     this.state.patch({ step: { is: 'over', why: 'done' } });
   }
 
+  /** Back to where one was: whoever has been in line needs no second device check. */
   again(): void {
+    const { who } = this.state.get();
+    if (who && this.#wasInLine) keep(KEPT_LINE, who.visit_id);
     this.refresh().catch((error: unknown) => this.state.patch({ step: error instanceof Problem && error.status === 401 ? { is: 'unusable' } : { is: 'failed', error } }));
   }
 
@@ -131,7 +136,10 @@ export class Join {
     const call = new Call({ url: signalUrl(), ticket: patientTicket });
     this.#call = call;
     const straightIn = kept(KEPT_LINE) === who.visit_id;
-    if (straightIn) call.joinWaitingRoom();
+    if (straightIn) {
+      this.#wasInLine = true;
+      call.joinWaitingRoom();
+    }
     this.#watching = call.state.subscribe(() => this.#callChanged(call));
     call.start();
     void call.devices.start();

@@ -17,7 +17,13 @@ const STEP_MS = 5_000;
 const BREAK_S = 3 * (STEP_MS / 1000);
 const DASHES: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
-export function Plot({ title, unit, lines, show, range }: { title: string; unit: string; lines: Line[]; show: (value: number) => string; range?: [number, number] }) {
+export function Plot({ title, unit, lines, show, range, least = 0 }: {
+  title: string; unit: string; lines: Line[]; show: (value: number) => string;
+  /** Fixed ends of the scale. */
+  range?: [number, number] | undefined;
+  /** The scale reaches at least this far up, so that a quiet line does not look like a storm. */
+  least?: number | undefined;
+}) {
   const { t, lang } = useText();
   const box = useRef<HTMLDivElement>(null);
   const step = (at: number) => Math.round(at / STEP_MS) * STEP_MS;
@@ -37,9 +43,10 @@ export function Plot({ title, unit, lines, show, range }: { title: string; unit:
     const axis = { font, stroke: token('--ink-quiet'), grid: { stroke: token('--line'), width: 1 }, ticks: { stroke: token('--line'), width: 1 } };
     const plot = new uPlot({
       width: element.clientWidth, height: HEIGHT,
+      padding: [8, 44, 0, 0],
       cursor: { drag: { x: true, y: false } },
       legend: { live: true },
-      scales: { y: { range: (_, __, max) => range ?? [0, max > 0 ? max * 1.15 : 1] } },
+      scales: { y: { range: (_, __, max) => range ?? [0, Math.max(least, (max || 0) * 1.15) || 1] } },
       axes: [{ ...axis, values: (_, splits) => splits.map((split) => (split % 60 === 0 ? clock(lang, split * 1000) : clockWithSeconds(lang, split * 1000))), space: 96 }, { ...axis, size: 104, values: (_, splits) => splits.map(show) }],
       series: [
         { label: t('quality.at'), value: (_, at) => (at ? clockWithSeconds(lang, at * 1000) : '–') },

@@ -19,10 +19,10 @@ export function QualityVisit({ visitId }: { visitId: string }) {
   const first = data?.series.flatMap((one) => one.points)[0];
   const title = first ? t('quality.of', { time: moment(lang, first.at) }) : t('quality.title');
   useTitle(title);
-  const plots: { key: TextKey; unit: string; of: (point: QualityPoint) => number | null; show: (value: number) => string; range?: [number, number] }[] = [
-    { key: 'quality.round_trip', unit: 'ms', of: (point) => point.round_trip_ms, show: (value) => `${number(lang, value, value < 10 ? 1 : 0)} ms` },
-    { key: 'quality.loss', unit: '%', of: (point) => point.loss, show: (value) => percent(lang, value) },
-    { key: 'quality.jitter', unit: 'ms', of: (point) => point.jitter_ms, show: (value) => `${number(lang, value, 1)} ms` },
+  const plots: { key: TextKey; unit: string; of: (point: QualityPoint) => number | null; show: (value: number) => string; range?: [number, number]; least?: number }[] = [
+    { key: 'quality.round_trip', unit: 'ms', least: 50, of: (point) => point.round_trip_ms, show: (value) => `${number(lang, value, value < 10 ? 1 : 0)} ms` },
+    { key: 'quality.loss', unit: '%', least: 0.02, of: (point) => point.loss, show: (value) => percent(lang, value) },
+    { key: 'quality.jitter', unit: 'ms', least: 20, of: (point) => point.jitter_ms, show: (value) => `${number(lang, value, 1)} ms` },
     { key: 'quality.bitrate', unit: 'kbit/s', of: (point) => point.bitrate_bps, show: (value) => bitrate(lang, value) },
     { key: 'quality.mos', unit: '1–4.5', of: (point) => point.mos, show: (value) => number(lang, value, 1), range: [1, 4.6] },
   ];
@@ -38,7 +38,7 @@ export function QualityVisit({ visitId }: { visitId: string }) {
       {data && first && (
         <>
           <div className={css.plots}>
-            {plots.map(({ key, unit, of, show, range }) => <Plot key={key} title={t(key)} unit={unit} lines={linesOf(data.series, of, (series) => nameOf(series, data.series))} show={show} range={range} />)}
+            {plots.map(({ key, unit, of, show, range, least }) => <Plot key={key} title={t(key)} unit={unit} lines={linesOf(data.series, of, (series) => nameOf(series, data.series))} show={show} range={range} least={least} />)}
           </div>
           <section className={css.formula}><h2>{t('quality.formula')}</h2><p>{data.formula}</p></section>
         </>

@@ -66,7 +66,9 @@ test('a version saved elsewhere is never overwritten, and nothing typed is lost'
   expect(draft.state.get()).toMatchObject({ text: 'Mine', status: { is: 'conflict', theirs: { body: 'From the other window' } } });
   expect(server.stored.body).toBe('From the other window');
   draft.type('Mine, longer');
+  await draft.save();
   await vi.advanceTimersByTimeAsync(5_000);
+  expect(server.saves, 'nothing is sent until the person has chosen').toEqual(['Mine']);
   expect(server.stored.body).toBe('From the other window');
   draft.resolve('mine');
   await vi.advanceTimersByTimeAsync(100);
