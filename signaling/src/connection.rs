@@ -40,15 +40,20 @@ pub async fn serve<P: Ports>(
     let seated = Arc::new(AtomicBool::new(false));
     let (written, until_written) = oneshot::channel();
     let writer = write(sink, reader, Arc::clone(&seated));
-    let writer = tokio::spawn(async move {
+    let mut writer = tokio::spawn(async move {
         writer.await;
         drop(written);
     });
     let conn = house.next_conn();
+    // Of no use for saying anything, so that the writer still sees when all outboxes are gone.
+    let cut = outbox.cutter();
     let connection = Connection { house, conn, stream, outbox, seated, until_written };
     let mut stream = connection.serve(&origin, unnamed).await;
-    // Ends by itself: every outbox is gone or has said its last word.
-    let _ = writer.await;
+    // Ends by itself, since every outbox is gone or has said its last word; unless the client does not read it.
+    if timeout(LAST_WORDS, &mut writer).await.is_err() {
+        cut.cut_off(CloseReason::TooSlow);
+        let _ = writer.await;
+    }
     // What the client still sends is read: closing with unread bytes would reset the connection and lose that word.
     let _ = timeout(LAST_WORDS, async { while let Some(Ok(_)) = stream.next().await {} }).await;
     metrics::gauge!("bedside_signaling_connections").decrement(1);
@@ -81,10 +86,10 @@ impl<P: Ports> Connection<P> {
                 let reason = self.listen(&room, &at).await;
                 let _ = room.send(FromConnection::Gone { conn: self.conn }).await;
                 if let Some(reason) = reason {
-                    self.outbox.cut_off(reason);
+                    self.outbox.close(reason);
                 }
             }
-            Err(reason) => self.outbox.cut_off(reason),
+            Err(reason) => self.outbox.close(reason),
         }
         self.stream
     }

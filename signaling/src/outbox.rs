@@ -19,6 +19,10 @@ pub struct Outbox {
     cut: watch::Sender<Option<CloseReason>>,
 }
 
+/// Only the cut, without a place in line.
+#[derive(Debug)]
+pub struct Cutter(watch::Sender<Option<CloseReason>>);
+
 /// The writer's end.
 #[derive(Debug)]
 pub struct OutboxReader {
@@ -54,9 +58,28 @@ impl Outbox {
         let _ = self.queue.try_send(Outgoing::Ping);
     }
 
+    /// Ends the connection after what is in line; at once when the line is full.
+    pub fn close(&self, reason: CloseReason) {
+        if self.queue.try_send(Outgoing::Say(ServerMessage::Closed { reason })).is_err() {
+            self.cut_off(reason);
+        }
+    }
+
     /// Ends the connection past whatever is in line.
     pub fn cut_off(&self, reason: CloseReason) {
-        self.cut.send_if_modified(|cut| {
+        self.cutter().cut_off(reason);
+    }
+
+    /// The cut alone.
+    pub fn cutter(&self) -> Cutter {
+        Cutter(self.cut.clone())
+    }
+}
+
+impl Cutter {
+    /// Ends the connection past whatever is in line.
+    pub fn cut_off(&self, reason: CloseReason) {
+        self.0.send_if_modified(|cut| {
             let first = cut.is_none();
             if first {
                 *cut = Some(reason);
