@@ -159,7 +159,7 @@ pub(crate) async fn insert(
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: Some(patient),
         ..Entry::new("appointment.booked", Resource::Appointment(appointment))
     });

@@ -211,6 +211,8 @@ pub(crate) struct Entry {
     pub outcome: Outcome,
     pub reason: Option<&'static str>,
     pub detail: Option<Value>,
+    /// Made when the action was allowed, before it was known what exactly would be done.
+    pub general: bool,
 }
 
 impl Entry {
@@ -223,6 +225,7 @@ impl Entry {
             outcome: Outcome::Allowed,
             reason: None,
             detail: None,
+            general: false,
         }
     }
 }

@@ -177,10 +177,13 @@ pub async fn seed(
             visits.push(kept);
         }
     }
-    for starts_at in free_slots(&mut tx, provider_id).await? {
-        if visits.len() >= VISITS_DUE {
-            break;
-        }
+    let missing = VISITS_DUE.saturating_sub(visits.len());
+    let slots = if missing == 0 {
+        Vec::new()
+    } else {
+        free_slots(&mut tx, provider_id).await?
+    };
+    for starts_at in slots.into_iter().take(missing) {
         let turn = (starts_at.unix_timestamp() / SLOT.whole_seconds()).unsigned_abs() as usize;
         let patient = patients
             .iter()

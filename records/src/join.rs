@@ -148,11 +148,25 @@ pub async fn identify(
     .fetch_one(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    if row.revoked_at.is_some() || row.opens_at > now || row.expires_at <= now {
-        return Err(IdentifyError::NotUsable);
-    }
-    if row.locked_at.is_some() {
-        return Err(IdentifyError::Locked);
+    let entry = Entry {
+        patient: Some(link.patient),
+        ..Entry::new("visit.identify", Resource::Visit(link.visit))
+    };
+    let refusal = if row.revoked_at.is_some() || row.opens_at > now || row.expires_at <= now {
+        Some(("link_not_usable", IdentifyError::NotUsable))
+    } else if row.locked_at.is_some() {
+        Some(("link_locked", IdentifyError::Locked))
+    } else {
+        None
+    };
+    if let Some((reason, refusal)) = refusal {
+        tx.log(Entry {
+            outcome: Outcome::Denied,
+            reason: Some(reason),
+            ..entry
+        });
+        tx.commit(Pending(())).await?;
+        return Err(refusal);
     }
 
     let patient = sqlx::query!(
@@ -168,10 +182,6 @@ pub async fn identify(
         &patient.date_of_birth,
     )?;
     let said = Phi::from(iso_date(date_of_birth));
-    let entry = Entry {
-        patient: Some(link.patient),
-        ..Entry::new("visit.identify", Resource::Visit(link.visit))
-    };
     if !bool::from(
         on_record
             .expose()
@@ -283,7 +293,7 @@ pub async fn set_location(
     )
     .execute(tx.connection()?)
     .await?;
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: Some(patient),
         ..Entry::new("location.stated", Resource::Visit(visit))
     });
@@ -321,7 +331,7 @@ pub async fn accept_consent(
     .await
     .map_err(Error::from)?;
     let detail = Some(serde_json::json!({ "text_version": text_version, "lang": lang }));
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: Some(patient),
         detail,
         ..Entry::new("consent.accepted", Resource::Visit(visit))

@@ -80,7 +80,7 @@ pub async fn issue(
 pub async fn revoke(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<()>, Error> {
     let appointment = may.action().0;
     withdraw(tx, appointment).await?;
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: may.patient(),
         ..Entry::new("link.revoked", Resource::Appointment(appointment))
     });
@@ -133,7 +133,7 @@ pub(crate) async fn insert(
     )
     .execute(tx.connection()?)
     .await?;
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: Some(patient),
         ..Entry::new("link.issued", Resource::Appointment(appointment))
     });

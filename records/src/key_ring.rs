@@ -123,6 +123,11 @@ impl KeyRing {
         Ok(Self(Arc::new(keys)))
     }
 
+    /// Whether a data key that was wrapped by this one can be unwrapped.
+    pub(crate) fn has(&self, wrapping_key: &str) -> bool {
+        self.0.iter().any(|key| key.id == wrapping_key)
+    }
+
     /// Encrypts a data key with the newest key-encryption key; gives that key's id, too. `bound` must be said again to
     /// unwrap.
     pub(crate) fn wrap(

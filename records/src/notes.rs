@@ -170,7 +170,7 @@ pub async fn add_addendum(
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: Some(patient),
         ..Entry::new("note.addendum_added", Resource::Visit(visit))
     });
@@ -273,7 +273,7 @@ async fn saved(
 ) -> Result<Pending<Note>, SaveError> {
     let note = open(tx, visit, patient).await?;
     let detail = Some(serde_json::json!({ "version": note.version }));
-    tx.log(Entry {
+    tx.logged_as(Entry {
         patient: Some(patient),
         detail,
         ..Entry::new(action, Resource::Visit(visit))

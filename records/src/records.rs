@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Transaction};
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::{Error, KeyRing, RequestContext, Tx};
+use crate::{Error, KeyRing, RequestContext, Tx, clinics};
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
 const CONNECTIONS: u32 = 16;
@@ -47,6 +48,7 @@ impl Records {
             password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
         };
         records.check_role().await?;
+        records.check_keys().await?;
         Ok(records)
     }
 
@@ -108,6 +110,24 @@ impl Records {
         }
     }
 
+    /// A lost key ring must be noticed before a new one seals anything beside what the lost one sealed.
+    async fn check_keys(&self) -> Result<(), ConnectError> {
+        for clinic in clinics::list(self).await.map_err(ConnectError::of)? {
+            let context = RequestContext::system("start", clinic.id, OffsetDateTime::now_utc());
+            let mut tx = self.begin(context).await.map_err(ConnectError::of)?;
+            let wrapping_key = sqlx::query_scalar!(
+                "SELECT wrapping_key FROM data_key WHERE purpose = 'clinic' AND owner_id = $1 AND retired_at IS NULL",
+                clinic.id.0,
+            )
+            .fetch_optional(tx.connection().map_err(ConnectError::of)?)
+            .await?;
+            if wrapping_key.is_some_and(|key| !self.keys.has(&key)) {
+                return Err(ConnectError::OtherKeyRing);
+            }
+        }
+        Ok(())
+    }
+
     async fn check_role(&self) -> Result<(), ConnectError> {
         let role = self
             .pool
@@ -145,9 +165,23 @@ pub enum ConnectError {
     /// It does not answer, or refuses us.
     #[error("the database can't be reached: {0}")]
     Unreachable(#[from] sqlx::Error),
+    /// The database was written with keys that this ring does not have.
+    #[error(
+        "the key ring is not the one that this database was written with; restore its file from your backup: without it the records can't be read"
+    )]
+    OtherKeyRing,
     /// The role could see other clinics' rows.
     #[error("the database role {0} may go around row-level security; connect as bedside_app")]
     TooPowerful(String),
+}
+
+impl ConnectError {
+    fn of(error: Error) -> Self {
+        match error {
+            Error::Database(error) => Self::Unreachable(error),
+            other => Self::Unreachable(sqlx::Error::Protocol(other.to_string())),
+        }
+    }
 }
 
 #[cfg(all(test, feature = "testing"))]

@@ -67,7 +67,10 @@ impl Tx {
         };
         match refusal {
             None => {
-                self.log(entry);
+                self.log(Entry {
+                    general: true,
+                    ..entry
+                });
                 Ok(Authorized { action, patient })
             }
             Some((reason, error)) => {
@@ -124,6 +127,14 @@ impl Tx {
 
     /// Adds to what will be logged.
     pub(crate) fn log(&mut self, entry: Entry) {
+        self.log.push(entry);
+    }
+
+    /// Says what was done more precisely than the entry that the last [`Tx::authorize`] made, in its place.
+    pub(crate) fn logged_as(&mut self, entry: Entry) {
+        if self.log.last().is_some_and(|last| last.general) {
+            self.log.pop();
+        }
         self.log.push(entry);
     }
 

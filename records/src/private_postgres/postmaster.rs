@@ -147,7 +147,10 @@ fn wait_until_ready(child: &mut Child, dir: &Path, log: &Path) -> Result<(), Pri
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "PostgreSQL says that it is ready, or gone, by a file and a pid only")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "PostgreSQL says that it is ready, or gone, by a file and a pid only"
+)]
 fn pause() {
     std::thread::sleep(POLL);
 }

@@ -146,3 +146,25 @@ async fn a_data_key_of_another_patient_does_not_unwrap() {
         Err(Error::Sealed(_))
     ));
 }
+
+#[tokio::test]
+async fn a_database_is_not_opened_with_another_key_ring_than_it_was_written_with() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let keys = records::KeyRing::open_or_create(&folder.path().join("keys.json")).unwrap();
+    let refused = records::Records::connect(&world.db.app_url(), keys)
+        .await
+        .err()
+        .expect("must be refused")
+        .to_string();
+    assert!(
+        refused.contains("restore its file from your backup"),
+        "{refused}"
+    );
+    let keys = records::KeyRing::open(&world.db.key_ring_path()).unwrap();
+    assert!(
+        records::Records::connect(&world.db.app_url(), keys)
+            .await
+            .is_ok()
+    );
+}
