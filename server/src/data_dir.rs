@@ -62,7 +62,7 @@ pub enum DataDirError {
 pub struct DataDir {
     root: PathBuf,
     /// Held for as long as the server runs: an advisory lock that ends with the process.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl DataDir {
@@ -86,7 +86,7 @@ impl DataDir {
             .map_err(|_| DataDirError::InUse(root.clone()))?;
         let data = Self {
             root,
-            _lock: Some(lock),
+            lock: Some(lock),
         };
         data.check_space(min_free_mib)?;
         Ok(data)
@@ -102,14 +102,17 @@ impl DataDir {
             source,
         })?;
         check_format(&root)?;
-        Ok(Self { root, _lock: None })
+        Ok(Self { root, lock: None })
     }
 
-    /// Whether a server holds the folder right now.
+    /// Whether another server holds the folder right now.
     ///
     /// # Errors
     /// [`DataDirError::Io`].
     pub fn server_is_running(&self) -> Result<bool, DataDirError> {
+        if self.lock.is_some() {
+            return Ok(false);
+        }
         let path = self.root.join("server.lock");
         let Ok(lock) = OpenOptions::new().write(true).open(&path) else {
             return Ok(false);
