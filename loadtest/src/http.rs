@@ -241,8 +241,10 @@ impl<'a> Browser<'a> {
                 .client
                 .request(method.clone(), &url)
                 .header(ORIGIN, self.server.origin())
-                .header("sec-fetch-site", "same-origin")
-                .header(COOKIE, self.cookie_header());
+                .header("sec-fetch-site", "same-origin");
+            if let Some(cookies) = self.cookie_header() {
+                request = request.header(COOKIE, cookies);
+            }
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
@@ -276,9 +278,10 @@ impl<'a> Browser<'a> {
         }
     }
 
-    fn cookie_header(&self) -> String {
+    fn cookie_header(&self) -> Option<String> {
         let cookies = self.cookies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+        let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
     fn keep_cookies(&self, headers: &HeaderMap) {
@@ -319,7 +322,7 @@ mod tests {
             headers.append(SET_COOKIE, cookie.parse().expect("header"));
             browser.keep_cookies(&headers);
         }
-        assert_eq!(browser.cookie_header(), "__Host-bedside=two");
+        assert_eq!(browser.cookie_header().as_deref(), Some("__Host-bedside=two"));
     }
 
     #[tokio::test]

@@ -83,6 +83,9 @@ struct Visits {
     /// Write everything that was measured as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Write the main figures in the form that `make bench` collects.
+    #[arg(long, value_name = "FILE")]
+    figures: Option<PathBuf>,
     /// Write a page with plots.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -121,7 +124,7 @@ async fn main() -> ExitCode {
 
 async fn visits(arguments: &Visits) -> Result<Report> {
     let demo = Demo::read(&arguments.demo)?;
-    for path in arguments.report.iter().chain(&arguments.html) {
+    for path in arguments.report.iter().chain(&arguments.figures).chain(&arguments.html) {
         std::fs::write(path, "").with_context(|| format!("can't write {}", path.display()))?;
     }
     let server = Server::at(arguments.base.clone()).context("HTTP client")?;
@@ -162,6 +165,9 @@ async fn visits(arguments: &Visits) -> Result<Report> {
     let report = Report::new(run, done, failed);
     if let Some(path) = &arguments.report {
         write(path, &serde_json::to_string_pretty(&report)?)?;
+    }
+    if let Some(path) = &arguments.figures {
+        write(path, &serde_json::to_string_pretty(&report.figures())?)?;
     }
     if let Some(path) = &arguments.html {
         write(path, &plot::page(&report))?;

@@ -71,6 +71,23 @@ pub struct ServerCost {
     pub cpu_ms_per_1000: f64,
 }
 
+/// One figure of `make bench`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// Key in the summary.
+    pub name: &'static str,
+    /// The median, or the value itself.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// How often it was measured.
+    pub runs: u32,
+    /// Median and 95th percentile, or the value twice.
+    pub spread: [f64; 2],
+    /// The command.
+    pub how: String,
+}
+
 /// A visit that did not go through.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
@@ -158,6 +175,28 @@ impl Report {
             failed,
             violations,
         }
+    }
+
+    /// The figures for `target/bench/summary.json`; one that was not measured is absent.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figure> {
+        let how = format!("bedside-loadtest visits -n {} --seconds {}", self.visits, self.seconds);
+        let figure = |name, value, unit, spread| Figure { name, value, unit, runs: 1, spread, how: how.clone() };
+        let spread = |name, unit, spread: &Option<Spread>| {
+            spread.as_ref().map(|spread| figure(name, spread.p50, unit, [spread.p50, spread.p95]))
+        };
+        let cost = self.server.as_ref().map(|server| server.cpu_ms_per_1000);
+        let loss = (self.totals.received > 0).then_some(self.totals.loss * 100.0);
+        [
+            cost.map(|cost| figure("load_cpu_per_1000_forwarded", cost, "ms", [cost, cost])),
+            spread("load_link_to_waiting_p50", "ms", &self.link_to_waiting_ms),
+            spread("load_admit_to_picture_p50", "ms", &self.admit_to_first_picture_ms),
+            spread("load_voice_delay_p50", "us", &self.voice_delay_us),
+            loss.map(|loss| figure("load_loss", loss, "%", [loss, loss])),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// The report for a terminal.
@@ -284,6 +323,18 @@ pub mod tests {
         let failed = Failure { visit: VisitId(uuid::Uuid::from_u128(9)), error: "refused".to_owned() };
         let report = Report::new(run(2), vec![silent], vec![failed]);
         assert_eq!(report.violations.len(), 4, "{:#?}", report.violations);
+    }
+
+    #[test]
+    fn a_figure_that_was_not_measured_is_absent() {
+        let names = |report: &Report| report.figures().iter().map(|figure| figure.name).collect::<Vec<_>>();
+        let cost = ServerCost { cpu_s: 1.0, forwarded: 1e5, cpu_ms_per_1000: 10.0 };
+        let full = Report::new(Run { server: Some(cost), ..run(1) }, vec![good_visit(1)], vec![]);
+        assert_eq!(full.figures()[0].value, 10.0);
+        assert_eq!(names(&full).len(), 5);
+        let without_metrics = Report::new(run(1), vec![good_visit(1)], vec![]);
+        assert!(!names(&without_metrics).contains(&"load_cpu_per_1000_forwarded"));
+        assert!(names(&Report::new(run(1), vec![], vec![])).is_empty());
     }
 
     #[test]
