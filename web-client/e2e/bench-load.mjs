@@ -10,7 +10,7 @@ const program = join(process.env.CARGO_TARGET_DIR ?? 'target', 'release', 'bedsi
 const server = await Server.start();
 try {
   const args = ['visits', '--base', server.base, '--demo', join(server.data, 'demo.json'), '-n', visits, '--seconds', seconds];
-  const child = spawn(program, [...args, '--report', join(dir, 'load.json'), '--html', join(dir, 'load.html')], { stdio: 'inherit' });
+  const child = spawn(program, [...args, '--figures', join(dir, 'load.json'), '--html', join(dir, 'load.html')], { stdio: 'inherit' });
   process.exitCode = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
