@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { Client, expectStatus } from './lib/http.mjs';
-import { decodedSeconds, halves, isTrueLength, probe, seesMoving } from './lib/media.mjs';
+import { SHOWN, decodedSeconds, halves, isTrueLength, probe, seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
 import { Server } from './lib/server.mjs';
 import { story } from './lib/story.mjs';
@@ -83,6 +83,6 @@ describe('the server is killed in mid-visit and mid-recording', { timeout: 300_0
     isTrueLength(duration, truth);
     isTrueLength(decoded, truth);
     const { left, right } = await halves(file, decoded - 1);
-    assert.ok(left.mean > 16 && right.mean > 16, 'both can be seen near the end');
+    assert.ok(left.mean > SHOWN && right.mean > SHOWN, `both can be seen near the end (${left.mean}, ${right.mean})`);
   });
 });

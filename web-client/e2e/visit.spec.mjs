@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { Client, expectStatus } from './lib/http.mjs';
-import { counters, decodedSeconds, halves, hears, isTrueLength, loudness, probe, seesMoving } from './lib/media.mjs';
+import { SHOWN, counters, decodedSeconds, halves, hears, isTrueLength, loudness, probe, seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
 import { Server } from './lib/server.mjs';
 import { story } from './lib/story.mjs';
@@ -142,7 +142,7 @@ describe('one visit, end to end', { timeout: 300_000 }, () => {
     isTrueLength(await decodedSeconds(file), truth);
     const { left, right } = await halves(file, duration / 2);
     for (const [side, { mean, spread }] of Object.entries({ left, right })) {
-      assert.ok(mean > 16 && spread > 8, `the ${side} half shows someone (mean ${mean}, spread ${spread})`);
+      assert.ok(mean > SHOWN && spread > 8, `the ${side} half shows someone (mean ${mean}, spread ${spread})`);
     }
     assert.ok((await loudness(file)) > -60, 'voices are in it');
   });

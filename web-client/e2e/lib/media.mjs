@@ -68,12 +68,18 @@ export function isTrueLength(seconds, { atLeast, atMost }) {
   );
 }
 
-/** Mean and spread of the grey levels of both halves of the picture at `second`. */
+/**
+ * Green level that a half with somebody's picture exceeds: the browser's fake camera shows green (about 115 with the
+ * tile's borders), an empty tile is the composer's dark background (36).
+ */
+export const SHOWN = 70;
+
+/** Mean and spread of the green levels of both halves of the picture at `second`. */
 export async function halves(file, second) {
   const half = async (x) => {
     const { stdout } = await run(
       'ffmpeg',
-      ['-v', 'error', '-nostdin', '-ss', String(second), '-i', file, '-frames:v', '1', '-vf', `crop=iw/2:ih:${x}:0,scale=64:48,format=gray`, '-f', 'rawvideo', '-'],
+      ['-v', 'error', '-nostdin', '-ss', String(second), '-i', file, '-frames:v', '1', '-vf', `crop=iw/2:ih:${x}:0,scale=64:48,format=gbrp,extractplanes=g`, '-f', 'rawvideo', '-'],
       { encoding: 'buffer' },
     );
     if (stdout.length !== 64 * 48) throw new Error(`no picture at ${second} s`);
