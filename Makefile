@@ -72,8 +72,9 @@ e2e: setup-test web debug-binary ## Run the tests with real browsers
 	$(STEP) 'visits in real browsers'
 	@scripts/e2e
 
+# The very build that the tests use: nothing is compiled a second time with other features.
 debug-binary:
-	@cargo build --locked --quiet -p server
+	@cargo build --locked --quiet --workspace --all-targets
 
 bench: setup-test build ## Measure; results in target/bench/summary.json
 	@scripts/bench
