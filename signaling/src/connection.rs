@@ -146,25 +146,27 @@ impl<P: Ports> Connection<P> {
         let mut pace = Pace::new(limits.messages_per_second, limits.burst, Instant::now());
         let mut ping = interval(limits.ping_every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = Instant::now();
+        let mut unanswered = 0;
         let (mut excess, mut malformed) = (0, 0);
         let mut warned: Option<Instant> = None;
         let mut measured: Option<Instant> = None;
         loop {
             let frame = tokio::select! {
+                biased;
+                _ = &mut self.until_written => return None,
                 frame = self.stream.next() => frame,
                 _ = ping.tick() => {
-                    if heard.elapsed() >= limits.silent {
+                    if unanswered >= limits.unanswered_pings {
                         tracing::debug!(conn = self.conn.0, "signaling.silent");
                         return None;
                     }
+                    unanswered += 1;
                     self.outbox.ping();
                     continue;
                 }
-                _ = &mut self.until_written => return None,
             };
             let now = Instant::now();
-            heard = now;
+            unanswered = 0;
             let text = match frame {
                 None | Some(Ok(Message::Close(_))) => return None,
                 // Too large, not UTF-8, or the network: nothing more can be read.

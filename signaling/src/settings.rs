@@ -38,8 +38,9 @@ pub struct Limits {
     pub mailbox: usize,
     /// Between two pings.
     pub ping_every: Duration,
-    /// A connection that was silent for this long is gone.
-    pub silent: Duration,
+    /// A connection that said nothing after this many pings in a row is gone when the next one is due. Counted in
+    /// pings, not in time, so that a server that was held up does not take everybody for gone.
+    pub unanswered_pings: u32,
     /// How long the store may take for one fact before it counts as failed.
     pub store: Duration,
     /// How long a room that nobody has entered stays.
@@ -60,8 +61,8 @@ impl Default for Limits {
             malformed: 5,
             outbox: 256,
             mailbox: 256,
-            ping_every: Duration::from_secs(3),
-            silent: Duration::from_secs(9),
+            ping_every: Duration::from_secs(2),
+            unanswered_pings: 3,
             store: Duration::from_secs(5),
             unentered: Duration::from_secs(10),
             drain: Duration::from_secs(5),

@@ -17,3 +17,8 @@ fn the_schema_is_what_the_types_say() {
     made.push('\n');
     compare_or_bless("signaling.schema.json", &made);
 }
+
+#[test]
+fn the_page_is_what_the_types_say() {
+    compare_or_bless("signaling.md", &visit::document::page());
+}
