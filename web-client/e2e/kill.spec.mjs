@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, describe } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { Client, expectStatus } from './lib/http.mjs';
 import { SHOWN, decodedSeconds, halves, isTrueLength, probe, seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
@@ -85,4 +85,19 @@ describe('the server is killed in mid-visit and mid-recording', { timeout: 300_0
     const { left, right } = await halves(file, decoded - 1);
     assert.ok(left.mean > SHOWN && right.mean > SHOWN, `both can be seen near the end (${left.mean}, ${right.mean})`);
   });
+});
+
+test('killed ten times in a row and started at once, it comes up every time', { timeout: 120_000 }, async () => {
+  const server = await Server.start();
+  try {
+    const { visits } = await server.demo();
+    for (let round = 0; round < 10; round++) {
+      await server.kill();
+      // At once: the database of the killed server is still going down.
+      await server.startAgain();
+    }
+    assert.deepEqual((await server.demo()).visits, visits, 'the same visits with the same links');
+  } finally {
+    await server.stop();
+  }
 });
