@@ -101,4 +101,8 @@ async fn call_quality_has_numbers_and_no_patients_name() {
     assert!(!list.to_string().contains(&visit.patient_name) && !series.to_string().contains(&visit.patient_name));
     let later = admin.get("/api/v1/quality/visits?from=2999-01-01T00:00:00Z").await.is(StatusCode::OK).json();
     assert_eq!(later["items"], json!([]));
+    for wrong in ["cursor=made-up", "from=yesterday", "clinic_id=1"] {
+        let answer = admin.get(&format!("/api/v1/quality/visits?{wrong}")).await;
+        answer.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    }
 }

@@ -129,17 +129,18 @@ async fn a_date_that_is_none_costs_no_try() {
 async fn a_new_link_ends_the_former_one_and_who_came_by_it() {
     let app = App::start().await;
     let visit = app.riverside.visits[0].clone();
+    let mut front_desk = app.signed_in(&app.riverside.front_desk).await;
     let mut patient = app.patient(0).await;
     check_in(&mut patient).await;
     let ticket = patient.press("/api/v1/join/ticket").await.is(StatusCode::OK).json();
     let mut revocations = app.state.revocations.subscribe();
-    let mut front_desk = app.signed_in(&app.riverside.front_desk).await;
     let path = format!("/api/v1/appointments/{}/link", visit.appointment_id);
     let issued = front_desk.press(&path).await.is(StatusCode::CREATED).json();
     assert!(issued["link"].as_str().unwrap().starts_with(&format!("{ORIGIN}/v/")));
     patient.get("/api/v1/join").await.refuses(StatusCode::UNAUTHORIZED, "signed_out");
     assert!(matches!(revocations.try_recv(), Ok(Person::Patient(_))));
-    assert!(app.state.tickets.redeem(ticket["ticket"].as_str().unwrap(), ORIGIN, app.state.clock.now()).is_err());
+    let redeemed = app.state.tickets.redeem(ticket["ticket"].as_str().unwrap(), ORIGIN, app.state.clock.now());
+    assert_eq!(redeemed, Err(api::RedeemError::Unknown));
     app.browser().post(OPEN, json!({"token": token_of(&visit.patient_link)})).await.is(StatusCode::NOT_FOUND);
 }
 
