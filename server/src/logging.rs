@@ -1,5 +1,7 @@
 //! Logs: text for people or one JSON object a line. Fields are listed in `docs/logging.md`; none holds patients' data.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -8,11 +10,11 @@ use crate::config::{Log, LogFormat};
 pub fn start(log: &Log) {
     let level = log.level.as_str();
     let filter = EnvFilter::new(format!(
-        "warn,sqlx=error,bedside={level},server={level},api={level},records={level},signaling={level},sfu={level},sfu_core={level},recorder={level}"
+        "warn,sqlx=error,str0m=error,bedside={level},server={level},api={level},records={level},signaling={level},sfu={level},sfu_core={level},recorder={level}"
     ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder
