@@ -178,10 +178,9 @@ impl Capture {
                 io::ErrorKind::AlreadyExists => StartError::Exists,
                 _ => StartError::Io(error),
             })?;
-        let journal = open_journal(file, &spec).map_err(|error| {
+        let journal = open_journal(file, &spec).inspect_err(|_| {
             // An empty journal would stand in the way of the next try.
             let _ = fs::remove_file(spec.dir.join(FILE_NAME));
-            error
         })?;
         let (packets, packets_in) = sync_channel(QUEUE);
         let (control, control_in) = channel();

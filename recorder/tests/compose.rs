@@ -316,7 +316,7 @@ fn garbage_for_media_still_composes() {
             })
             .collect();
         packet.payload = Bytes::from(noise);
-        if state % 17 == 0 {
+        if state.is_multiple_of(17) {
             packet.rtp_time = state;
         }
     }

@@ -22,7 +22,7 @@ fn packet(n: u64) -> TapPacket {
         codec: [Codec::Opus, Codec::Vp8, Codec::H264][(n % 3) as usize],
         seq: n,
         rtp_time: n * 960,
-        marker: n % 5 == 0,
+        marker: n.is_multiple_of(5),
         payload: Bytes::from(vec![n as u8; (n * 37 % 300) as usize]),
         received_us: n as i64 * 1_000,
     }
