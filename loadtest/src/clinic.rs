@@ -21,6 +21,7 @@ use crate::http::{Browser, CallError, Server};
 const LATEST_START: time::Duration = time::Duration::minutes(55);
 /// A link closes four hours after; the earliest start that we book leaves time for the test itself.
 const EARLIEST_START: time::Duration = time::Duration::minutes(-200);
+/// Booked slots are this long unless that leaves too few.
 const LONGEST_SLOT_MINUTES: i64 = 5;
 
 /// What `bedside serve --demo` writes for scripts.
@@ -225,20 +226,18 @@ fn token_of(link: &str) -> &str {
     after.split(['?', '#']).next().unwrap_or(after)
 }
 
-/// Free slots around `now`, nearest in the future first, short enough that `count` of them exist.
+/// Free slots around `now`, nearest in the future first, as long as they can be for `count` of them to exist.
 fn free_slots(now: OffsetDateTime, count: usize, taken: &[(OffsetDateTime, OffsetDateTime)]) -> Vec<(OffsetDateTime, OffsetDateTime)> {
-    let window = (LATEST_START - EARLIEST_START).whole_minutes();
-    let minutes = (window / i64::try_from(count.max(1)).unwrap_or(i64::MAX) / 2).clamp(1, LONGEST_SLOT_MINUTES);
-    let length = time::Duration::minutes(minutes);
-    let grid = minutes * 60;
-    let first = OffsetDateTime::from_unix_timestamp((now.unix_timestamp() / grid + 1) * grid).unwrap_or(now);
-    let ahead = (0..).map(|n| first + length * n).take_while(|&start| start <= now + LATEST_START);
-    let behind = (1..).map(|n| first - length * n).take_while(|&start| start >= now + EARLIEST_START);
-    ahead
-        .chain(behind)
-        .map(|start| (start, start + length))
-        .filter(|(start, end)| taken.iter().all(|(from, to)| end <= from || start >= to))
-        .collect()
+    let of_length = |minutes: i64| {
+        let (length, grid) = (time::Duration::minutes(minutes), minutes * 60);
+        let first = OffsetDateTime::from_unix_timestamp((now.unix_timestamp() / grid + 1) * grid).unwrap_or(now);
+        let ahead = (0..).map(move |n| first + length * n).take_while(|&start| start <= now + LATEST_START);
+        let behind = (1..).map(move |n| first - length * n).take_while(|&start| start >= now + EARLIEST_START);
+        let slots = ahead.chain(behind).map(|start| (start, start + length));
+        slots.filter(|(start, end)| taken.iter().all(|(from, to)| end <= from || start >= to)).collect::<Vec<_>>()
+    };
+    let lengths = (1..=LONGEST_SLOT_MINUTES).rev();
+    lengths.map(of_length).find(|slots| slots.len() >= count).unwrap_or_else(|| of_length(1))
 }
 
 fn unix_seconds() -> i64 {
@@ -255,8 +254,9 @@ mod tests {
 
     #[test]
     fn slots_do_not_overlap_each_other_or_what_is_booked_and_lie_where_links_are_open() {
-        for count in [1, 10, 40, 200] {
-            let taken = [(at(10), at(25)), (at(-30), at(-15))];
+        for count in [1, 10, 40, 110] {
+            let earlier_runs = (-200..-100).map(|minute| (at(minute), at(minute + 1)));
+            let taken: Vec<_> = earlier_runs.chain([(at(-30), at(-15)), (at(10), at(25))]).collect();
             let slots = free_slots(at(0), count, &taken);
             assert!(slots.len() >= count, "{count}: only {}", slots.len());
             let mut all: Vec<_> = slots.iter().copied().chain(taken).collect();
