@@ -7,6 +7,7 @@
 
 mod handle;
 mod sys;
+mod tally;
 mod tap_sink;
 mod worker;
 

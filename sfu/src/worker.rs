@@ -9,7 +9,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,8 +21,9 @@ use sfu_core::stun;
 use sfu_core::tap::{PeerKey, RoomKey};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::handle::{Config, Counters, Event, StartError};
+use crate::handle::{Config, Event, StartError};
 use crate::sys::{self, Sending, Waker};
+use crate::tally::{Tally, add};
 use crate::tap_sink::TapSink;
 
 /// Batches of datagrams taken before rooms are flushed: enough to fill send batches under load, few enough that the
@@ -30,6 +31,8 @@ use crate::tap_sink::TapSink;
 const BATCHES: usize = 4;
 /// Socket buffers, bytes: about a quarter of a second of a busy worker.
 const SOCKET_BUFFER: usize = 4 << 20;
+/// Longest datagram that is read whole; media stays below 1,500.
+const DATAGRAM: usize = 2_048;
 /// Longest wait without an event.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often the thread's processor time is read (a system call).
@@ -42,65 +45,41 @@ const EVENTS_HELD: usize = 65_536;
 /// What other threads ask of a worker.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Offer { room: RoomKey, peer: PeerKey, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
-    Admit { room: RoomKey, peer: PeerKey },
-    Hold { room: RoomKey, peer: PeerKey },
-    Close { room: RoomKey, peer: PeerKey },
-    CloseRoom { room: RoomKey },
-    View { room: RoomKey, peer: PeerKey, demands: Vec<Demand> },
-    Tap { room: RoomKey, peers: Vec<PeerKey>, sink: TapSink },
-    Untap { room: RoomKey },
+    Offer {
+        room: RoomKey,
+        peer: PeerKey,
+        sdp: String,
+        reply: oneshot::Sender<Result<String, OfferError>>,
+    },
+    Admit {
+        room: RoomKey,
+        peer: PeerKey,
+    },
+    Hold {
+        room: RoomKey,
+        peer: PeerKey,
+    },
+    Close {
+        room: RoomKey,
+        peer: PeerKey,
+    },
+    CloseRoom {
+        room: RoomKey,
+    },
+    View {
+        room: RoomKey,
+        peer: PeerKey,
+        demands: Vec<Demand>,
+    },
+    Tap {
+        room: RoomKey,
+        peers: Vec<PeerKey>,
+        sink: TapSink,
+    },
+    Untap {
+        room: RoomKey,
+    },
     Stop,
-}
-
-/// A worker's totals, written by it alone.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    packets_in: AtomicU64,
-    packets_out: AtomicU64,
-    bytes_in: AtomicU64,
-    bytes_out: AtomicU64,
-    forwarded: AtomicU64,
-    dropped_not_admitted: AtomicU64,
-    dropped_foreign: AtomicU64,
-    dropped_send: AtomicU64,
-    dropped_tap: AtomicU64,
-    nacks: AtomicU64,
-    plis: AtomicU64,
-    rooms: AtomicU64,
-    peers: AtomicU64,
-    cpu_us: AtomicU64,
-}
-
-impl Tally {
-    pub(crate) fn peers(&self) -> u64 {
-        self.peers.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add_to(&self, sum: &mut Counters) {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        sum.packets_in += get(&self.packets_in);
-        sum.packets_out += get(&self.packets_out);
-        sum.bytes_in += get(&self.bytes_in);
-        sum.bytes_out += get(&self.bytes_out);
-        sum.forwarded += get(&self.forwarded);
-        sum.dropped_not_admitted += get(&self.dropped_not_admitted);
-        sum.dropped_foreign += get(&self.dropped_foreign);
-        sum.dropped_send += get(&self.dropped_send);
-        sum.dropped_tap += get(&self.dropped_tap);
-        sum.nacks += get(&self.nacks);
-        sum.plis += get(&self.plis);
-        sum.rooms += get(&self.rooms);
-        sum.peers += get(&self.peers);
-        sum.cpu_us += get(&self.cpu_us);
-    }
-}
-
-/// Adds without a locked instruction: the worker is the only writer.
-fn add(counter: &AtomicU64, n: u64) {
-    if n > 0 {
-        counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-    }
 }
 
 struct Place {
@@ -159,20 +138,33 @@ impl Worker {
         tally: Arc<Tally>,
     ) -> Result<Self, StartError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken { port: address.port() },
+            io::ErrorKind::AddrInUse => StartError::PortTaken {
+                port: address.port(),
+            },
             _ => StartError::Socket { address, source },
         };
         let socket = open(address).map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
         let unspecified = bound.ip().is_unspecified();
-        let local = if unspecified { sys::local_addresses() } else { vec![bound.ip()] };
-        let told = if config.public.is_empty() { &local } else { &config.public };
+        let local = if unspecified {
+            sys::local_addresses()
+        } else {
+            vec![bound.ip()]
+        };
+        let told = if config.public.is_empty() {
+            &local
+        } else {
+            &config.public
+        };
         let candidates: Vec<SocketAddr> = (told.iter().copied())
             .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
             .map(|ip| SocketAddr::new(ip, bound.port()))
             .collect();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_micros();
         let unix_us = i64::try_from(since).unwrap_or(i64::MAX);
         let settings = Settings::new(candidates.clone(), config.limits, Instant::now(), unix_us);
         let sending = Sending {
@@ -212,7 +204,7 @@ impl Worker {
     }
 
     pub(crate) fn run(mut self) {
-        let buffer = 1_500.max(2_048) * self.state.gro_segments().max(1);
+        let buffer = DATAGRAM * self.state.gro_segments().max(1);
         let mut storage = vec![0u8; buffer * BATCH_SIZE];
         let mut metas = vec![RecvMeta::default(); BATCH_SIZE];
         let mut cpu_read = Instant::now();
@@ -232,11 +224,20 @@ impl Worker {
             self.finish_round(Instant::now());
             if now.saturating_duration_since(cpu_read) >= CPU_EVERY {
                 cpu_read = now;
-                self.tally.cpu_us.store(sys::thread_cpu_us(), Ordering::Relaxed);
+                self.tally
+                    .cpu_us
+                    .store(sys::thread_cpu_us(), Ordering::Relaxed);
             }
             if !more {
-                let due = self.timers.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
-                let held = if self.held.is_empty() { IDLE } else { Duration::from_millis(10) };
+                let due = self
+                    .timers
+                    .peek()
+                    .map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+                let held = if self.held.is_empty() {
+                    IDLE
+                } else {
+                    Duration::from_millis(10)
+                };
                 let wait = due.unwrap_or(IDLE).min(held);
                 if !wait.is_zero() {
                     sys::wait(self.socket.as_raw_fd(), &self.waker, wait);
@@ -254,8 +255,14 @@ impl Worker {
 
     /// Reads one batch. False: the socket has nothing more.
     fn receive(&mut self, storage: &mut [u8], buffer: usize, metas: &mut [RecvMeta]) -> bool {
-        let mut slices: Vec<IoSliceMut<'_>> = storage.chunks_exact_mut(buffer).map(IoSliceMut::new).collect();
-        let count = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, metas) {
+        let mut slices: Vec<IoSliceMut<'_>> = storage
+            .chunks_exact_mut(buffer)
+            .map(IoSliceMut::new)
+            .collect();
+        let count = match self
+            .state
+            .recv(UdpSockRef::from(&self.socket), &mut slices, metas)
+        {
             Ok(count) => count,
             // Anything but "nothing there" is an ICMP error of an earlier send, and says nothing of the socket.
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
@@ -280,15 +287,23 @@ impl Worker {
     /// The candidate that a datagram was sent to. Behind address translation it is not the address it arrived at.
     fn arrived_at(&self, ip: Option<IpAddr>) -> SocketAddr {
         let ip = ip.map(|ip| ip.to_canonical());
-        let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == ip);
-        known.or(self.candidates.first()).copied().unwrap_or(self.address)
+        let known = self
+            .candidates
+            .iter()
+            .find(|candidate| Some(candidate.ip()) == ip);
+        known
+            .or(self.candidates.first())
+            .copied()
+            .unwrap_or(self.address)
     }
 
     /// Gives a datagram to the peer at its source; an unknown source has to prove by STUN whose it is.
     fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) {
         let known = self.by_address.get(&from).copied();
         let route = if stun::is_stun(datagram) {
-            let named = stun::named_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
+            let named = stun::named_ufrag(datagram)
+                .and_then(|ufrag| self.by_ufrag.get(ufrag))
+                .copied();
             match (named, known) {
                 (Some(named), Some(known)) if named == known => Some(known),
                 (Some(named), _) => self.learn(named, from, to, datagram, now).then_some(named),
@@ -302,16 +317,30 @@ impl Worker {
             add(&self.tally.dropped_foreign, 1);
             return;
         };
-        self.with(route.place, |room, out| room.receive(route.peer, from, to, datagram, now, out));
+        self.with(route.place, |room, out| {
+            room.receive(route.peer, from, to, datagram, now, out)
+        });
     }
 
     /// Learns that a peer is at a new address, if the message proves it.
-    fn learn(&mut self, route: Route, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        let Some(Some(place)) = self.places.get(route.place) else { return false };
+    fn learn(
+        &mut self,
+        route: Route,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> bool {
+        let Some(Some(place)) = self.places.get(route.place) else {
+            return false;
+        };
         if !place.room.accepts(route.peer, from, to, datagram, now) {
             return false;
         }
-        let about = self.whereabouts.entry((route.place, route.peer)).or_default();
+        let about = self
+            .whereabouts
+            .entry((route.place, route.peer))
+            .or_default();
         if about.addresses.len() >= ADDRESSES_PER_PEER {
             let oldest = about.addresses.remove(0);
             self.by_address.remove(&oldest);
@@ -345,7 +374,9 @@ impl Worker {
     fn finish_round(&mut self, now: Instant) {
         let mut touched = std::mem::take(&mut self.touched);
         for n in touched.drain(..) {
-            let Some(Some(place)) = self.places.get_mut(n) else { continue };
+            let Some(Some(place)) = self.places.get_mut(n) else {
+                continue;
+            };
             place.touched = false;
             place.room.flush(now, &mut self.out);
             hand_on(place, &mut self.out, &mut self.held, &self.tally);
@@ -377,7 +408,10 @@ impl Worker {
             }
         }
         if self.held.len() > EVENTS_HELD {
-            tracing::error!(dropped = self.held.len(), "nobody takes the media server's events");
+            tracing::error!(
+                dropped = self.held.len(),
+                "nobody takes the media server's events"
+            );
             self.held.clear();
         }
     }
@@ -395,7 +429,12 @@ impl Worker {
 
     fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Offer { room, peer, sdp, reply } => {
+            Command::Offer {
+                room,
+                peer,
+                sdp,
+                reply,
+            } => {
                 let answer = self.offer(room, peer, &sdp, now);
                 // The asker may have gone; the peer is closed by whoever watches it.
                 let _gone: Result<(), _> = reply.send(answer);
@@ -415,8 +454,12 @@ impl Worker {
                 self.at(room, |room, out| room.close_all(now, out));
                 self.finish_round(now);
                 if let Some(n) = self.by_key.remove(&room) {
-                    let gone: Vec<PeerKey> =
-                        self.whereabouts.keys().filter(|(place, _)| *place == n).map(|(_, peer)| *peer).collect();
+                    let gone: Vec<PeerKey> = self
+                        .whereabouts
+                        .keys()
+                        .filter(|(place, _)| *place == n)
+                        .map(|(_, peer)| *peer)
+                        .collect();
                     for peer in gone {
                         self.forget(n, peer);
                     }
@@ -424,7 +467,11 @@ impl Worker {
                     self.free.push(n);
                 }
             }
-            Command::View { room, peer, demands } => self.at(room, |room, out| room.view(peer, &demands, now, out)),
+            Command::View {
+                room,
+                peer,
+                demands,
+            } => self.at(room, |room, out| room.view(peer, &demands, now, out)),
             Command::Tap { room, peers, sink } => match self.open_place(room) {
                 Ok(n) => {
                     if let Some(place) = &mut self.places[n] {
@@ -436,18 +483,33 @@ impl Worker {
             },
             Command::Untap { room } => {
                 self.at(room, |room, _| room.untap());
-                if let Some(Some(place)) = self.by_key.get(&room).and_then(|n| self.places.get_mut(*n)) {
+                if let Some(Some(place)) =
+                    self.by_key.get(&room).and_then(|n| self.places.get_mut(*n))
+                {
                     place.sink = None;
                 }
             }
             Command::Stop => {}
         }
-        self.tally.rooms.store(self.by_key.len() as u64, Ordering::Relaxed);
-        let peers: usize = self.places.iter().flatten().map(|place| place.room.peers()).sum();
+        self.tally
+            .rooms
+            .store(self.by_key.len() as u64, Ordering::Relaxed);
+        let peers: usize = self
+            .places
+            .iter()
+            .flatten()
+            .map(|place| place.room.peers())
+            .sum();
         self.tally.peers.store(peers as u64, Ordering::Relaxed);
     }
 
-    fn offer(&mut self, key: RoomKey, peer: PeerKey, sdp: &str, now: Instant) -> Result<String, OfferError> {
+    fn offer(
+        &mut self,
+        key: RoomKey,
+        peer: PeerKey,
+        sdp: &str,
+        now: Instant,
+    ) -> Result<String, OfferError> {
         let n = self.open_place(key)?;
         let mut answered = Err(OfferError::RoomFull);
         let mut ufrag = String::new();
@@ -460,7 +522,8 @@ impl Worker {
             self.forget(n, peer);
         }
         let about = self.whereabouts.entry((n, peer)).or_default();
-        self.by_ufrag.remove(&std::mem::replace(&mut about.ufrag, ufrag.clone()));
+        self.by_ufrag
+            .remove(&std::mem::replace(&mut about.ufrag, ufrag.clone()));
         self.by_ufrag.insert(ufrag, Route { place: n, peer });
         Ok(answered.sdp)
     }
@@ -474,7 +537,13 @@ impl Worker {
             return Err(OfferError::RoomFull);
         }
         let room = Room::new(self.settings.clone());
-        let place = Some(Place { key, room, sink: None, scheduled: None, touched: false });
+        let place = Some(Place {
+            key,
+            room,
+            sink: None,
+            scheduled: None,
+            touched: false,
+        });
         let n = match self.free.pop() {
             Some(n) => {
                 self.places[n] = place;
@@ -519,7 +588,11 @@ impl Worker {
 /// Hands on events and tapped packets at once: they must not be taken for those of the next room.
 fn hand_on(place: &mut Place, out: &mut Outbox, held: &mut VecDeque<Event>, tally: &Tally) {
     let room = place.key;
-    held.extend(out.events.drain(..).map(|(peer, kind)| Event { room, peer, kind }));
+    held.extend(
+        out.events
+            .drain(..)
+            .map(|(peer, kind)| Event { room, peer, kind }),
+    );
     let mut refused = 0;
     for packet in out.taps.drain(..) {
         refused += u64::from(!place.sink.as_mut().is_some_and(|sink| sink.offer(packet)));
@@ -534,14 +607,20 @@ fn touch(place: &mut Place, n: usize, touched: &mut Vec<usize>) {
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
+    let domain = if address.is_ipv6() {
+        socket2::Domain::IPV6
+    } else {
+        socket2::Domain::IPV4
+    };
     let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     // The system may give less; that is no reason not to start.
-    let _less: [io::Result<()>; 2] =
-        [socket.set_recv_buffer_size(SOCKET_BUFFER), socket.set_send_buffer_size(SOCKET_BUFFER)];
+    let _less: [io::Result<()>; 2] = [
+        socket.set_recv_buffer_size(SOCKET_BUFFER),
+        socket.set_send_buffer_size(SOCKET_BUFFER),
+    ];
     socket.bind(&address.into())?;
     Ok(socket.into())
 }

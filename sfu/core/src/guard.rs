@@ -58,7 +58,9 @@ impl Guard {
     }
 
     pub(crate) fn judge(&mut self, datagram: &[u8], now: Instant) -> Verdict {
-        let Some(ssrc) = rtp_ssrc(datagram) else { return Verdict::Pass };
+        let Some(ssrc) = rtp_ssrc(datagram) else {
+            return Verdict::Pass;
+        };
         // SSRC 0 carries padding for bandwidth probes only; str0m keeps one stream for it.
         if ssrc == 0 {
             return Verdict::Pass;
@@ -68,23 +70,35 @@ impl Guard {
                 binding.heard = now;
                 return Verdict::Pass;
             }
-            return Verdict::Try { ssrc, evicted: None };
+            return Verdict::Try {
+                ssrc,
+                evicted: None,
+            };
         }
         let track = self.track(datagram);
-        let held = |b: &Binding| b.proven && b.track == track && now.saturating_duration_since(b.heard) < HELD;
+        let held = |b: &Binding| {
+            b.proven && b.track == track && now.saturating_duration_since(b.heard) < HELD
+        };
         if track.mid.is_some() && self.bindings.iter().any(held) {
             return Verdict::Refuse;
         }
         let mut evicted = None;
         if self.bindings.len() >= MAX_SSRCS {
-            let Some(oldest) = self.bindings.iter().position(|b| {
-                !b.proven || now.saturating_duration_since(b.heard) > HELD * 5
-            }) else {
+            let Some(oldest) = self
+                .bindings
+                .iter()
+                .position(|b| !b.proven || now.saturating_duration_since(b.heard) > HELD * 5)
+            else {
                 return Verdict::Refuse;
             };
             evicted = Some(self.bindings.remove(oldest).ssrc);
         }
-        self.bindings.push(Binding { ssrc, track, proven: false, heard: now });
+        self.bindings.push(Binding {
+            ssrc,
+            track,
+            proven: false,
+            heard: now,
+        });
         Verdict::Try { ssrc, evicted }
     }
 
@@ -103,11 +117,15 @@ impl Guard {
         if rtp[0] & 0x10 == 0 {
             return track;
         }
-        let Some(header) = rtp.get(12 + csrcs..16 + csrcs) else { return track };
+        let Some(header) = rtp.get(12 + csrcs..16 + csrcs) else {
+            return track;
+        };
         let profile = u16::from_be_bytes([header[0], header[1]]);
         let length = usize::from(u16::from_be_bytes([header[2], header[3]])) * 4;
         let start = 16 + csrcs;
-        let Some(mut block) = rtp.get(start..start + length) else { return track };
+        let Some(mut block) = rtp.get(start..start + length) else {
+            return track;
+        };
         let short = profile == 0xbede;
         if !short && profile & 0xfff0 != 0x1000 {
             return track;
@@ -125,7 +143,9 @@ impl Guard {
             if short && id == 15 {
                 break;
             }
-            let Some(value) = block.get(skip..skip + length) else { break };
+            let Some(value) = block.get(skip..skip + length) else {
+                break;
+            };
             if Some(id) == self.mid {
                 track.mid = Some(label(value));
             } else if Some(id) == self.rid {
@@ -188,33 +208,55 @@ mod tests {
 
     #[test]
     fn a_running_track_is_not_given_to_another_ssrc() {
-        let now = Instant::now();
+        let now = crate::testing::start();
         let mut guard = guard();
-        assert_eq!(guard.judge(&packet(7, "1", "q"), now), Verdict::Try { ssrc: 7, evicted: None });
+        assert_eq!(
+            guard.judge(&packet(7, "1", "q"), now),
+            Verdict::Try {
+                ssrc: 7,
+                evicted: None
+            }
+        );
         guard.proved(7, now);
         assert_eq!(guard.judge(&packet(7, "1", "q"), now), Verdict::Pass);
         assert_eq!(guard.judge(&packet(8, "1", "q"), now), Verdict::Refuse);
-        assert_eq!(guard.judge(&packet(9, "1", "h"), now), Verdict::Try { ssrc: 9, evicted: None }, "another layer");
+        assert_eq!(
+            guard.judge(&packet(9, "1", "h"), now),
+            Verdict::Try {
+                ssrc: 9,
+                evicted: None
+            },
+            "another layer"
+        );
     }
 
     #[test]
     fn a_track_that_fell_silent_may_change_its_ssrc() {
-        let now = Instant::now();
+        let now = crate::testing::start();
         let mut guard = guard();
         guard.judge(&packet(7, "1", ""), now);
         guard.proved(7, now);
         let later = now + HELD;
-        assert_eq!(guard.judge(&packet(8, "1", ""), later), Verdict::Try { ssrc: 8, evicted: None });
+        assert_eq!(
+            guard.judge(&packet(8, "1", ""), later),
+            Verdict::Try {
+                ssrc: 8,
+                evicted: None
+            }
+        );
     }
 
     #[test]
     fn unproven_ssrcs_never_number_more_than_the_cap_nor_push_out_a_proven_one() {
-        let now = Instant::now();
+        let now = crate::testing::start();
         let mut guard = guard();
         guard.judge(&packet(7, "1", "q"), now);
         guard.proved(7, now);
         for ssrc in 1_000..101_000 {
-            assert!(matches!(guard.judge(&packet(ssrc, "2", ""), now), Verdict::Try { .. }));
+            assert!(matches!(
+                guard.judge(&packet(ssrc, "2", ""), now),
+                Verdict::Try { .. }
+            ));
             assert!(guard.bindings.len() <= MAX_SSRCS);
         }
         assert_eq!(guard.judge(&packet(7, "1", "q"), now), Verdict::Pass);
@@ -222,7 +264,7 @@ mod tests {
 
     #[test]
     fn proven_ssrcs_are_capped() {
-        let now = Instant::now();
+        let now = crate::testing::start();
         let mut guard = guard();
         let mut passed = 0;
         for ssrc in 1..100_000 {
@@ -237,10 +279,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
-            guard().judge(&bytes, Instant::now());
+            guard().judge(&bytes, crate::testing::start());
             let mut rtp = bytes;
             if let Some(first) = rtp.first_mut() { *first = 0x90 | (*first & 0x0f); }
-            guard().judge(&rtp, Instant::now());
+            guard().judge(&rtp, crate::testing::start());
         }
     }
 }

@@ -11,10 +11,12 @@ mod forwarder;
 mod guard;
 mod keyframes;
 pub mod offer;
+mod outbox;
 mod peer;
 pub mod quality;
 pub mod room;
 mod seat;
+mod settings;
 pub mod stun;
 mod tapping;
 mod track;
@@ -23,3 +25,15 @@ pub mod tap;
 
 pub use guard::MAX_SSRCS;
 pub use peer::Transmit;
+
+#[cfg(test)]
+mod testing {
+    /// Where a test's time begins.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an Instant can't be made otherwise; only differences to it are used"
+    )]
+    pub(crate) fn start() -> std::time::Instant {
+        std::time::Instant::now()
+    }
+}

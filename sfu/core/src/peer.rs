@@ -164,7 +164,8 @@ impl Peer {
             .set_stats_interval(Some(STATS_EVERY))
             .build(now);
         for address in candidates {
-            let candidate = Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;
+            let candidate =
+                Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;
             rtc.add_local_candidate(candidate);
         }
         let mut peer = Peer {
@@ -188,7 +189,12 @@ impl Peer {
     }
 
     /// Answers a further offer of the same connection: more slots, changed directions, an ICE restart.
-    pub(crate) fn renegotiate(&mut self, sdp: &str, now: Instant, said: &mut Vec<Said>) -> Result<String, OfferError> {
+    pub(crate) fn renegotiate(
+        &mut self,
+        sdp: &str,
+        now: Instant,
+        said: &mut Vec<Said>,
+    ) -> Result<String, OfferError> {
         let plan = outline(sdp)?;
         self.negotiate(sdp, plan, now, said)
     }
@@ -219,7 +225,8 @@ impl Peer {
             let pt = |wanted: RtcCodec| {
                 let media = self.rtc.media(id)?;
                 let mut all = self.rtc.codec_config().params().iter();
-                all.find(|p| p.spec().codec == wanted && media.remote_pts().contains(&p.pt())).map(|p| p.pt())
+                all.find(|p| p.spec().codec == wanted && media.remote_pts().contains(&p.pt()))
+                    .map(|p| p.pt())
             };
             let (opus, vp8) = (pt(RtcCodec::Opus), pt(RtcCodec::Vp8));
             if let Some(media) = self.rtc.media(id) {
@@ -239,7 +246,15 @@ impl Peer {
                 }
                 ssrc = Some(stream.ssrc());
             }
-            self.lines.push(Line { mid: line.mid, audio: line.audio, use_: line.use_, id, ssrc, opus, vp8 });
+            self.lines.push(Line {
+                mid: line.mid,
+                audio: line.audio,
+                use_: line.use_,
+                id,
+                ssrc,
+                opus,
+                vp8,
+            });
         }
         self.flush(now, said);
         Ok(answer)
@@ -252,13 +267,22 @@ impl Peer {
 
     /// The m-line on which the client sends this source.
     pub(crate) fn line_of(&self, source: Source) -> Option<usize> {
-        self.lines.iter().position(|line| line.use_ == LineUse::Sends(source))
+        self.lines
+            .iter()
+            .position(|line| line.use_ == LineUse::Sends(source))
     }
 
     /// Whether this is a STUN message that proves to know this peer's ICE password (or another kind of packet
     /// from where it is already known).
-    pub(crate) fn accepts(&self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
+    pub(crate) fn accepts(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> bool {
+        Receive::new(Protocol::Udp, from, to, datagram)
+            .is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
     }
 
     /// Takes a datagram that arrived. False: a guard refused it, nothing happened.
@@ -285,9 +309,13 @@ impl Peer {
             }
             Verdict::Refuse => return false,
         };
-        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else { return false };
+        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else {
+            return false;
+        };
         let before = said.len();
-        self.act(now, said, |rtc| rtc.handle_input(Input::Receive(now, receive)));
+        self.act(now, said, |rtc| {
+            rtc.handle_input(Input::Receive(now, receive))
+        });
         // str0m says nothing of a packet that fails authentication: media that came out proves the SSRC.
         if let Some(ssrc) = tried
             && said[before..].iter().any(|s| matches!(s, Said::Media(_)))
@@ -299,7 +327,15 @@ impl Peer {
 
     /// Queues a packet on a slot; [`Peer::flush`] sends it. False if this slot cannot carry it.
     pub(crate) fn write(&mut self, line: usize, out: Outgoing<'_>, now: Instant) -> bool {
-        let Some(Line { ssrc: Some(ssrc), opus, vp8, .. }) = self.lines.get(line) else { return false };
+        let Some(Line {
+            ssrc: Some(ssrc),
+            opus,
+            vp8,
+            ..
+        }) = self.lines.get(line)
+        else {
+            return false;
+        };
         let (ssrc, pt) = match out.packet.codec {
             Codec::Opus => (*ssrc, *opus),
             Codec::Vp8 => (*ssrc, *vp8),
@@ -307,10 +343,14 @@ impl Peer {
         };
         let Some(pt) = pt else { return false };
         let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx(&ssrc) else { return false };
+        let Some(stream) = api.stream_tx(&ssrc) else {
+            return false;
+        };
         let packet = out.packet;
         let extensions = ExtensionValues {
-            audio_level: packet.level.map(|level| -i8::try_from(level.min(127)).unwrap_or(i8::MAX)),
+            audio_level: packet
+                .level
+                .map(|level| -i8::try_from(level.min(127)).unwrap_or(i8::MAX)),
             voice_activity: packet.voice,
             video_orientation: packet.rotation,
             ..ExtensionValues::default()
@@ -328,7 +368,14 @@ impl Peer {
 
     /// Forgets what was sent on a slot, so that no NACK brings it back.
     pub(crate) fn forget(&mut self, line: usize, now: Instant, said: &mut Vec<Said>) {
-        let Some(Line { ssrc: Some(ssrc), audio: false, .. }) = self.lines.get(line) else { return };
+        let Some(Line {
+            ssrc: Some(ssrc),
+            audio: false,
+            ..
+        }) = self.lines.get(line)
+        else {
+            return;
+        };
         let ssrc = *ssrc;
         self.act(now, said, |rtc| {
             if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
@@ -340,10 +387,14 @@ impl Peer {
 
     /// Asks the client for a keyframe of a layer that it sends. False if nothing of that layer ever came.
     pub(crate) fn request_keyframe(&mut self, line: usize, rid: Option<Rid>) -> bool {
-        let Some(line) = self.lines.get(line) else { return false };
+        let Some(line) = self.lines.get(line) else {
+            return false;
+        };
         let id = line.id;
         let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_rx_by_mid(id, rid) else { return false };
+        let Some(stream) = api.stream_rx_by_mid(id, rid) else {
+            return false;
+        };
         stream.request_keyframe(KeyframeRequestKind::Pli);
         true
     }
@@ -360,7 +411,12 @@ impl Peer {
     }
 
     /// The one door: changes, then drains until only a timeout is left.
-    fn act(&mut self, now: Instant, said: &mut Vec<Said>, change: impl FnOnce(&mut Rtc) -> Result<(), RtcError>) {
+    fn act(
+        &mut self,
+        now: Instant,
+        said: &mut Vec<Said>,
+        change: impl FnOnce(&mut Rtc) -> Result<(), RtcError>,
+    ) {
         if let Err(error) = change(&mut self.rtc) {
             self.failed(&error);
         }
@@ -408,13 +464,32 @@ impl Peer {
                     said.push(Said::KeyframeWanted { line });
                 }
             }
-            Event::MediaEgressStats(MediaEgressStats { mid, loss, rtt, nacks, packets, bytes, remote, .. }) => {
+            Event::MediaEgressStats(MediaEgressStats {
+                mid,
+                loss,
+                rtt,
+                nacks,
+                packets,
+                bytes,
+                remote,
+                ..
+            }) => {
                 if let Some(line) = self.line(mid) {
                     let jitter = remote.map_or(0, |r| r.jitter);
-                    said.push(Said::Egress { line, loss, rtt, jitter, nacks, packets, bytes });
+                    said.push(Said::Egress {
+                        line,
+                        loss,
+                        rtt,
+                        jitter,
+                        nacks,
+                        packets,
+                        bytes,
+                    });
                 }
             }
-            Event::MediaIngressStats(MediaIngressStats { rtt, .. }) => said.push(Said::Ingress { rtt }),
+            Event::MediaIngressStats(MediaIngressStats { rtt, .. }) => {
+                said.push(Said::Ingress { rtt })
+            }
             Event::PeerStats(stats) => said.push(Said::Transport { rtt: stats.rtt }),
             _ => {}
         }
@@ -447,10 +522,15 @@ impl Peer {
             time: packet.time.numer(),
             marker: header.marker,
             payload: packet.payload,
-            level: header.ext_vals.audio_level.map(|level| level.unsigned_abs()),
+            level: header
+                .ext_vals
+                .audio_level
+                .map(|level| level.unsigned_abs()),
             voice: header.ext_vals.voice_activity,
             rotation: header.ext_vals.video_orientation,
-            report: packet.last_sender_info.map(|info| (info.rtp_time.numer(), info.ntp_time)),
+            report: packet
+                .last_sender_info
+                .map(|info| (info.rtp_time.numer(), info.ntp_time)),
         })
     }
 }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Demand, EventKind};
 use crate::offer::OfferError;
-use crate::peer::{Identity, Incoming, Peer, Said, Transmit};
+pub use crate::outbox::{Outbox, Tally};
+use crate::peer::{Incoming, Peer, Said};
 use crate::quality::SlotReport;
 use crate::seat::Seat;
-use crate::tap::{Codec, PeerKey, Source, TapPacket};
+pub use crate::settings::{Limits, Settings};
+use crate::tap::{Codec, PeerKey, Source};
 use crate::tapping::{Tap, arrival};
 use crate::track::vp8_width;
 
@@ -19,76 +21,6 @@ use crate::track::vp8_width;
 pub const LOST_AFTER: Duration = Duration::from_millis(4_500);
 /// How often slots are looked through for silent screens and louder voices.
 const REASSIGN_EVERY: Duration = Duration::from_millis(500);
-
-/// What peers and rooms may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Peers in one room, admitted or waiting.
-    pub peers_per_room: usize,
-    /// Rooms of one worker.
-    pub rooms_per_worker: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { peers_per_room: 64, rooms_per_worker: 10_000 }
-    }
-}
-
-/// What all rooms of a process share: certificate, candidates, limits.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    identity: Identity,
-    candidates: Vec<SocketAddr>,
-    limits: Limits,
-    /// An instant and the same in microseconds since the Unix epoch.
-    clock: (Instant, i64),
-}
-
-impl Settings {
-    /// Settings with a new DTLS certificate. `unix_us` is `now` in microseconds since the Unix epoch.
-    pub fn new(candidates: Vec<SocketAddr>, limits: Limits, now: Instant, unix_us: i64) -> Self {
-        Self { identity: Identity::new(), candidates, limits, clock: (now, unix_us) }
-    }
-
-    /// The same certificate, limits and clock with other candidates.
-    pub fn with_candidates(&self, candidates: Vec<SocketAddr>) -> Self {
-        Self { candidates, ..self.clone() }
-    }
-
-    fn unix_us(&self, now: Instant) -> i64 {
-        let since = now.saturating_duration_since(self.clock.0).as_micros();
-        self.clock.1.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
-    }
-}
-
-/// Counts since the outbox was made; the caller may reset them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Media packets written to a receiver.
-    pub forwarded: u64,
-    /// Media packets dropped because their sender is not admitted.
-    pub dropped_not_admitted: u64,
-    /// Datagrams that the SSRC guard refused.
-    pub dropped_guard: u64,
-    /// NACKs from receivers.
-    pub nacks: u64,
-    /// Keyframe requests to publishers.
-    pub plis: u64,
-}
-
-/// What comes out of rooms. The caller empties it.
-#[derive(Debug, Default)]
-pub struct Outbox {
-    /// Datagrams to send, in order.
-    pub transmits: Vec<Transmit>,
-    /// What happened, in order.
-    pub events: Vec<(PeerKey, EventKind)>,
-    /// For the recorder.
-    pub taps: Vec<TapPacket>,
-    /// Counts.
-    pub tally: Tally,
-}
 
 /// An answered offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +65,13 @@ impl Room {
     ///
     /// # Errors
     /// The peer, if there was one, is as it was.
-    pub fn offer(&mut self, key: PeerKey, sdp: &str, now: Instant, out: &mut Outbox) -> Result<Answered, OfferError> {
+    pub fn offer(
+        &mut self,
+        key: PeerKey,
+        sdp: &str,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Result<Answered, OfferError> {
         let mut fresh = true;
         let mut said = std::mem::take(&mut self.said);
         let answer = match self.seat(key) {
@@ -149,7 +87,13 @@ impl Room {
                 if before.is_none() && self.seats.len() >= self.settings.limits.peers_per_room {
                     return Err(OfferError::RoomFull);
                 }
-                let made = Peer::new(&self.settings.identity, &self.settings.candidates, sdp, now, &mut said);
+                let made = Peer::new(
+                    &self.settings.identity,
+                    &self.settings.candidates,
+                    sdp,
+                    now,
+                    &mut said,
+                );
                 made.map(|(peer, answer)| {
                     let admitted = self.admitted.contains(&key);
                     let seat = Seat::new(key, peer, admitted, now);
@@ -158,7 +102,11 @@ impl Room {
                             let mut old = std::mem::replace(&mut self.seats[at], seat);
                             let mut goodbye = Vec::new();
                             old.peer.close(now, &mut goodbye);
-                            said.extend(goodbye.into_iter().filter(|s| matches!(s, Said::Transmit(_))));
+                            said.extend(
+                                goodbye
+                                    .into_iter()
+                                    .filter(|s| matches!(s, Said::Transmit(_))),
+                            );
                         }
                         None => self.seats.push(seat),
                     }
@@ -180,8 +128,16 @@ impl Room {
     }
 
     /// Whether a STUN message from a new address proves to come from this peer.
-    pub fn accepts(&self, key: PeerKey, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        self.seat(key).is_some_and(|at| self.seats[at].peer.accepts(from, to, datagram, now))
+    pub fn accepts(
+        &self,
+        key: PeerKey,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> bool {
+        self.seat(key)
+            .is_some_and(|at| self.seats[at].peer.accepts(from, to, datagram, now))
     }
 
     /// Takes a datagram from where this peer is known to be. What it leads to is queued until [`Room::flush`].
@@ -297,10 +253,19 @@ impl Room {
         let seats = self.seats.iter().flat_map(|seat| {
             let lost = (seat.connected && !seat.lost).then_some(seat.heard + LOST_AFTER);
             let sum = seat.connected.then(|| seat.meter.due());
-            let requests = seat.tracks.iter().flat_map(|track| &track.layers).filter_map(|layer| layer.requests.due());
-            [Some(seat.peer.timeout()), lost, sum].into_iter().flatten().chain(requests)
+            let requests = seat
+                .tracks
+                .iter()
+                .flat_map(|track| &track.layers)
+                .filter_map(|layer| layer.requests.due());
+            [Some(seat.peer.timeout()), lost, sum]
+                .into_iter()
+                .flatten()
+                .chain(requests)
         });
-        seats.chain(self.reassign_at.filter(|_| !self.seats.is_empty())).min()
+        seats
+            .chain(self.reassign_at.filter(|_| !self.seats.is_empty()))
+            .min()
     }
 
     /// Lets time pass.
@@ -319,7 +284,13 @@ impl Room {
             }
             let tracks = seat.tracks.iter().enumerate();
             let due: Vec<(usize, usize)> = tracks
-                .flat_map(|(t, track)| track.layers.iter().enumerate().map(move |(l, layer)| (t, l, layer)))
+                .flat_map(|(t, track)| {
+                    track
+                        .layers
+                        .iter()
+                        .enumerate()
+                        .map(move |(l, layer)| (t, l, layer))
+                })
                 .filter(|(.., layer)| layer.requests.due().is_some_and(|due| now >= due))
                 .map(|(t, l, _)| (t, l))
                 .collect();
@@ -365,11 +336,27 @@ impl Room {
                     self.reassign(now, out);
                 }
                 Said::KeyframeWanted { line } => self.pass_on_keyframe_wish(at, line, now, out),
-                Said::Egress { line, loss, rtt, jitter, nacks, packets, bytes } => {
+                Said::Egress {
+                    line,
+                    loss,
+                    rtt,
+                    jitter,
+                    nacks,
+                    packets,
+                    bytes,
+                } => {
                     let seat = &mut self.seats[at];
                     seat.meter.rtt(rtt);
                     let audio = seat.peer.lines.get(line).is_some_and(|line| line.audio);
-                    let report = SlotReport { line, audio, loss, jitter, packets, bytes, nacks };
+                    let report = SlotReport {
+                        line,
+                        audio,
+                        loss,
+                        jitter,
+                        packets,
+                        bytes,
+                        nacks,
+                    };
                     let (packets, bytes, nacks) = seat.meter.reported(report);
                     out.tally.nacks += nacks;
                     if let Some(loss) = loss {
@@ -385,7 +372,8 @@ impl Room {
                     seat.meter.rtt(rtt);
                     let (lost, packets, bytes) = std::mem::take(&mut seat.reported);
                     if packets > 0 {
-                        seat.budget.report(lost / packets as f64, bytes as f64 * 8.0);
+                        seat.budget
+                            .report(lost / packets as f64, bytes as f64 * 8.0);
                         self.choose_layers(at, now, out);
                     }
                 }
@@ -400,8 +388,21 @@ impl Room {
     /// Gives a packet to everyone who is shown its track.
     fn forward(&mut self, at: usize, packet: &Incoming, now: Instant, out: &mut Outbox) {
         let seat = &mut self.seats[at];
-        seat.meter.arrived(packet.ssrc, packet.codec, packet.seq, packet.time, packet.payload.len(), now);
-        let Some(t) = seat.tracks.iter().position(|track| track.line == packet.line) else { return };
+        seat.meter.arrived(
+            packet.ssrc,
+            packet.codec,
+            packet.seq,
+            packet.time,
+            packet.payload.len(),
+            now,
+        );
+        let Some(t) = seat
+            .tracks
+            .iter()
+            .position(|track| track.line == packet.line)
+        else {
+            return;
+        };
         let vp8 = match packet.codec {
             Codec::Vp8 => match str0m::rtp::Vp8Descriptor::parse(&packet.payload) {
                 Ok(vp8) => Some(vp8),
@@ -411,7 +412,11 @@ impl Room {
         };
         let arrival = arrival(packet, vp8.as_ref(), now);
         let keyframe = arrival.video && arrival.start;
-        let width = if keyframe { vp8_width(&packet.payload) } else { None };
+        let width = if keyframe {
+            vp8_width(&packet.payload)
+        } else {
+            None
+        };
         let silent = !seat.tracks[t].live(now, crate::seat::SLOT_HELD);
         let noted = seat.tracks[t].note(packet, keyframe, width, now);
         if let Some(level) = packet.level {
@@ -436,7 +441,10 @@ impl Room {
             if !receiver.open() {
                 continue;
             }
-            let shown = receiver.slots.iter().position(|slot| slot.from == Some((from, source)));
+            let shown = receiver
+                .slots
+                .iter()
+                .position(|slot| slot.from == Some((from, source)));
             let Some(slot) = shown else { continue };
             let before = receiver.slots[slot].forwarder.current();
             if receiver.give(slot, noted.layer, packet, &arrival, now) {
@@ -444,13 +452,16 @@ impl Room {
             }
             let slot = &receiver.slots[slot];
             let current = slot.forwarder.current();
-            waits |= (slot.audio || slot.layer == Some(noted.layer)) && current != Some(packet.ssrc);
+            waits |=
+                (slot.audio || slot.layer == Some(noted.layer)) && current != Some(packet.ssrc);
             begins |= arrival.video && current != before;
         }
         if self.tap.covers(from) {
             let received_us = self.settings.unix_us(now);
             let track = &self.seats[at].tracks[t];
-            let taken = self.tap.take(from, track, noted.layer, packet, &arrival, received_us);
+            let taken = self
+                .tap
+                .take(from, track, noted.layer, packet, &arrival, received_us);
             out.taps.extend(taken.packet);
             waits |= taken.waits;
             begins |= arrival.video && taken.begins;
@@ -458,7 +469,9 @@ impl Room {
         if begins {
             self.catch_up(at, t, noted.layer, packet, now, out);
         }
-        let Some(layer) = self.seats[at].tracks[t].layers.get_mut(noted.layer) else { return };
+        let Some(layer) = self.seats[at].tracks[t].layers.get_mut(noted.layer) else {
+            return;
+        };
         if waits {
             layer.keep(packet);
             self.want_keyframe(at, t, noted.layer, now, out);
@@ -468,33 +481,62 @@ impl Room {
     }
 
     /// A keyframe's first packet came after some of the others: gives those to everyone for whom they are new.
-    fn catch_up(&mut self, at: usize, t: usize, layer: usize, start: &Incoming, now: Instant, out: &mut Outbox) {
+    fn catch_up(
+        &mut self,
+        at: usize,
+        t: usize,
+        layer: usize,
+        start: &Incoming,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
         let late = self.seats[at].tracks[t].layers[layer].after(start);
         let (from, source) = (self.seats[at].key, self.seats[at].tracks[t].source);
         let received_us = self.settings.unix_us(now);
         for packet in &late {
-            let Ok(vp8) = str0m::rtp::Vp8Descriptor::parse(&packet.payload) else { continue };
+            let Ok(vp8) = str0m::rtp::Vp8Descriptor::parse(&packet.payload) else {
+                continue;
+            };
             let arrival = arrival(packet, Some(&vp8), now);
             for receiver in &mut self.seats {
-                let shown = receiver.slots.iter().position(|slot| slot.from == Some((from, source)));
-                if let Some(slot) = shown.filter(|slot| receiver.open() && receiver.slots[*slot].forwarder.began(start.seq))
-                    && receiver.give(slot, layer, packet, &arrival, now)
+                let shown = receiver
+                    .slots
+                    .iter()
+                    .position(|slot| slot.from == Some((from, source)));
+                if let Some(slot) = shown.filter(|slot| {
+                    receiver.open() && receiver.slots[*slot].forwarder.began(start.seq)
+                }) && receiver.give(slot, layer, packet, &arrival, now)
                 {
                     out.tally.forwarded += 1;
                 }
             }
             if self.tap.covers(from) && self.tap.began(from, source, start.seq) {
                 let track = &self.seats[at].tracks[t];
-                out.taps.extend(self.tap.take(from, track, layer, packet, &arrival, received_us).packet);
+                out.taps.extend(
+                    self.tap
+                        .take(from, track, layer, packet, &arrival, received_us)
+                        .packet,
+                );
             }
         }
     }
 
     /// Someone needs a keyframe of a layer; asks the publisher now or soon.
-    fn want_keyframe(&mut self, at: usize, track: usize, layer: usize, now: Instant, out: &mut Outbox) {
+    fn want_keyframe(
+        &mut self,
+        at: usize,
+        track: usize,
+        layer: usize,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
         let seat = &mut self.seats[at];
-        let Some(track) = seat.tracks.get_mut(track) else { return };
-        let Some(layer) = track.layers.get_mut(layer) else { return };
+        let Some(track) = seat.tracks.get_mut(track) else {
+            return;
+        };
+        let Some(layer) = track.layers.get_mut(layer) else {
+            return;
+        };
         if layer.requests.want(now) && seat.peer.request_keyframe(track.line, layer.rid) {
             seat.dirty = true;
             out.tally.plis += 1;
@@ -503,10 +545,22 @@ impl Room {
 
     /// A receiver cannot decode what is on a slot.
     fn pass_on_keyframe_wish(&mut self, at: usize, line: usize, now: Instant, out: &mut Outbox) {
-        let Some(slot) = self.seats[at].slots.iter().find(|slot| slot.line == line) else { return };
-        let (Some((from, source)), current) = (slot.from, slot.forwarder.current()) else { return };
-        let Some(publisher) = self.seat(from) else { return };
-        let Some(track) = self.seats[publisher].tracks.iter().position(|track| track.source == source) else { return };
+        let Some(slot) = self.seats[at].slots.iter().find(|slot| slot.line == line) else {
+            return;
+        };
+        let (Some((from, source)), current) = (slot.from, slot.forwarder.current()) else {
+            return;
+        };
+        let Some(publisher) = self.seat(from) else {
+            return;
+        };
+        let Some(track) = self.seats[publisher]
+            .tracks
+            .iter()
+            .position(|track| track.source == source)
+        else {
+            return;
+        };
         let layers = &self.seats[publisher].tracks[track].layers;
         if let Some(layer) = layers.iter().position(|layer| Some(layer.ssrc) == current) {
             self.want_keyframe(publisher, track, layer, now, out);
@@ -518,20 +572,27 @@ impl Room {
         self.reassign_at = Some(now + REASSIGN_EVERY);
         let seats = self.seats.iter();
         let offers: Vec<(PeerKey, Source, f32)> = seats
-            .flat_map(|seat| seat.offers(now).into_iter().map(|(source, weight)| (seat.key, source, weight)))
+            .flat_map(|seat| {
+                seat.offers(now)
+                    .into_iter()
+                    .map(|(source, weight)| (seat.key, source, weight))
+            })
             .collect();
         for at in 0..self.seats.len() {
             let seat = &mut self.seats[at];
-            let Some(cleared) = seat.assign(&offers) else { continue };
+            let Some(cleared) = seat.assign(&offers) else {
+                continue;
+            };
             for line in cleared {
                 seat.peer.forget(line, now, &mut self.said);
             }
             out.events.push((seat.key, EventKind::Slots(seat.shown())));
             let held: Vec<Said> = std::mem::take(&mut self.said);
-            out.transmits.extend(held.into_iter().filter_map(|said| match said {
-                Said::Transmit(transmit) => Some(transmit),
-                _ => None,
-            }));
+            out.transmits
+                .extend(held.into_iter().filter_map(|said| match said {
+                    Said::Transmit(transmit) => Some(transmit),
+                    _ => None,
+                }));
             self.choose_layers(at, now, out);
         }
     }
@@ -540,11 +601,23 @@ impl Room {
     fn choose_layers(&mut self, at: usize, now: Instant, out: &mut Outbox) {
         let mut left = self.seats[at].budget.bps();
         for slot in 0..self.seats[at].slots.len() {
-            let Some((from, source)) = self.seats[at].slots[slot].from else { continue };
-            let Some(publisher) = self.seat(from) else { continue };
-            let Some(t) = self.seats[publisher].tracks.iter().position(|track| track.source == source) else { continue };
+            let Some((from, source)) = self.seats[at].slots[slot].from else {
+                continue;
+            };
+            let Some(publisher) = self.seat(from) else {
+                continue;
+            };
+            let Some(t) = self.seats[publisher]
+                .tracks
+                .iter()
+                .position(|track| track.source == source)
+            else {
+                continue;
+            };
             // Two different seats: a peer is never on its own slots.
-            let Ok([receiver, sender]) = self.seats.get_disjoint_mut([at, publisher]) else { continue };
+            let Ok([receiver, sender]) = self.seats.get_disjoint_mut([at, publisher]) else {
+                continue;
+            };
             let changed = receiver.choose(slot, sender.tracks.get(t), left);
             let chosen = receiver.slots[slot].layer;
             let layer = chosen.and_then(|layer| sender.tracks[t].layers.get(layer));
@@ -564,6 +637,8 @@ impl Room {
 
 impl std::fmt::Debug for Room {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Room").field("peers", &self.seats.len()).finish_non_exhaustive()
+        f.debug_struct("Room")
+            .field("peers", &self.seats.len())
+            .finish_non_exhaustive()
     }
 }
