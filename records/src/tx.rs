@@ -151,12 +151,13 @@ impl Tx {
     /// Gives this transaction up, then logs `entry`. In this order, since holding one connection while waiting for
     /// another would stop everything once all are held.
     async fn log_alone(&mut self, entry: Entry) -> Result<(), Error> {
-        if let Some(inner) = self.inner.take() {
-            inner.rollback().await?;
-        }
+        let inner = self.inner.take();
         let (records, context) = (self.records.clone(), self.context.clone());
         // On a task of its own: who breaks the connection off can't escape the log.
         let logged = tokio::spawn(async move {
+            if let Some(inner) = inner {
+                inner.rollback().await?;
+            }
             let mut alone = records.begin(context).await?;
             alone.log(entry);
             alone.commit(Pending(())).await
