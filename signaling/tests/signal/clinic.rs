@@ -33,9 +33,12 @@ pub enum Deed {
     Quality(ParticipantId),
 }
 
+/// Stored facts of every visit, in order.
+type Facts = BTreeMap<VisitId, Vec<(u64, Now, Fact)>>;
+
 pub struct Ledgers {
     tickets: Mutex<BTreeMap<String, (Identity, String)>>,
-    pub facts: watch::Sender<BTreeMap<VisitId, Vec<(u64, Now, Fact)>>>,
+    pub facts: watch::Sender<Facts>,
     pub store: watch::Sender<Store>,
     pub deeds: watch::Sender<Vec<Deed>>,
     clock: watch::Sender<Now>,

@@ -165,10 +165,10 @@ impl Room {
                     }
                 }
             }
-            Fact::Admitted { participant, .. } => {
-                if self.presence.get(participant).is_some_and(|presence| presence.leaving().is_none()) {
-                    self.outputs.push_back(Output::Sfu(SfuCommand::Admit { participant: *participant }));
-                }
+            Fact::Admitted { participant, .. }
+                if self.presence.get(participant).is_some_and(|presence| presence.leaving().is_none()) =>
+            {
+                self.outputs.push_back(Output::Sfu(SfuCommand::Admit { participant: *participant }));
             }
             Fact::ReturnedToWaiting { participant, .. } => {
                 self.outputs.push_back(Output::Sfu(SfuCommand::Hold { participant: *participant }));

@@ -308,6 +308,7 @@ fn live(steps: &[Step]) -> Life {
     life
 }
 
+#[expect(clippy::disallowed_methods, reason = "the length of a test run is not part of the pure crate")]
 fn config() -> Config {
     let cases = std::env::var("BEDSIDE_PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000);
     Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }

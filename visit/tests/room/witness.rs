@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use visit::room::{ConnId, Output, RecorderCommand, SfuCommand};
 use visit::wire::{CloseReason, PhaseView, RecordingView, RoomView, ServerMessage};
-use visit::{Fact, ParticipantId, RecordingId};
+use visit::{Fact, ParticipantId, RecordingId, Role};
 
 #[derive(Debug, Default)]
 pub struct Witness {
     last_seq: u64,
     seated: BTreeSet<ParticipantId>,
+    hosts: BTreeSet<ParticipantId>,
     pub admitted: BTreeSet<ParticipantId>,
     recording: Option<RecordingId>,
     may_run: bool,
@@ -33,23 +34,29 @@ impl Witness {
         assert_eq!(self.on_its_way.take(), Some(seq));
         self.last_seq = seq;
         match fact {
-            Fact::Joined { participant, .. } => {
+            Fact::Joined { participant, role, .. } => {
+                if matches!(role, Role::Provider | Role::Nurse) {
+                    self.hosts.insert(*participant);
+                }
                 self.admitted.remove(participant);
                 self.seated.insert(*participant);
             }
             Fact::Waiting { .. } => {}
-            Fact::Admitted { participant, .. } => {
+            Fact::Admitted { participant, by } => {
                 assert!(self.seated.contains(participant));
+                self.a_host_did_it(*by, participant == by);
                 self.admitted.insert(*participant);
             }
-            Fact::ReturnedToWaiting { participant, .. } => {
+            Fact::ReturnedToWaiting { participant, by } => {
+                self.a_host_did_it(*by, false);
                 self.admitted.remove(participant);
             }
             Fact::Left { participant, .. } => {
                 self.admitted.remove(participant);
                 self.seated.remove(participant);
             }
-            Fact::RecordingAsked { recording, .. } => {
+            Fact::RecordingAsked { recording, by, .. } => {
+                self.a_host_did_it(*by, false);
                 assert_eq!(self.recording, None, "one recording at a time");
                 self.recording = Some(*recording);
                 self.allowed.clear();
@@ -77,12 +84,18 @@ impl Witness {
                 let first = self.readers.insert(*id, self.admitted.clone()).is_none();
                 assert!(first, "a line is posted once");
             }
-            Fact::Ended { .. } => {
+            Fact::Ended { by } => {
+                self.a_host_did_it(*by, false);
                 self.ended = true;
                 self.admitted.clear();
                 self.seated.clear();
             }
         }
+    }
+
+    /// Only hosts let in, send back, ask to record and end; to let itself in a host need not be in.
+    fn a_host_did_it(&self, by: ParticipantId, entering: bool) {
+        assert!(self.hosts.contains(&by) && (entering || self.admitted.contains(&by)), "done by one who may not");
     }
 
     pub fn not_stored(&mut self) {
