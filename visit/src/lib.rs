@@ -15,13 +15,24 @@ pub mod room;
 pub mod wire;
 
 pub use fact::Fact;
-pub use ids::{
-    AppointmentId, ClinicId, NoteId, ParticipantId, PatientId, Person, RecordingId, StaffId, VisitId,
-};
+pub use ids::{AppointmentId, ClinicId, NoteId, ParticipantId, PatientId, Person, RecordingId, StaffId, VisitId};
 pub use role::Role;
 
 /// Milliseconds since the Unix epoch, always handed in by the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Now(pub i64);
 

@@ -192,9 +192,7 @@ impl Room {
         let result = match message {
             ClientMessage::Offer { sdp } => self.offer(from, sdp),
             ClientMessage::JoinWaitingRoom => self.join_waiting_room(from, asker),
-            ClientMessage::Admit { participant } => {
-                self.ask(asker, Fact::Admitted { participant, by: from })
-            }
+            ClientMessage::Admit { participant } => self.ask(asker, Fact::Admitted { participant, by: from }),
             ClientMessage::ReturnToWaiting { participant } => {
                 self.ask(asker, Fact::ReturnedToWaiting { participant, by: from })
             }

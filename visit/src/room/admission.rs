@@ -101,8 +101,7 @@ impl Room {
             self.close(older, CloseReason::Replaced);
         }
         self.conns.insert(conn, participant);
-        let welcome =
-            ServerMessage::Welcome { participant, visit: self.visit, seat_held_ms: SEAT_HELD_MS, resumed };
+        let welcome = ServerMessage::Welcome { participant, visit: self.visit, seat_held_ms: SEAT_HELD_MS, resumed };
         self.outputs.push_back(Output::Send { conn, message: welcome });
     }
 
@@ -143,9 +142,10 @@ impl Room {
 
     /// The next fact about a seat that must be stored: someone who left, or a host who enters.
     pub(super) fn seat_demanded(&self) -> Option<Fact> {
-        let leaving = self.presence.iter().find_map(|(id, presence)| {
-            presence.leaving().map(|why| Fact::Left { participant: *id, why })
-        });
+        let leaving = self
+            .presence
+            .iter()
+            .find_map(|(id, presence)| presence.leaving().map(|why| Fact::Left { participant: *id, why }));
         leaving.or_else(|| {
             let enters = |(_, seat): &(_, &super::ledger::Seat)| seat.role.hosts() && seat.place == Place::CheckingIn;
             self.ledger.seats.iter().find(enters).map(|(id, _)| Fact::Admitted { participant: *id, by: *id })

@@ -35,8 +35,13 @@ pub(super) struct Capture {
 enum Told {
     #[default]
     Nothing,
-    Capture { recording: RecordingId, participants: Vec<ParticipantId> },
-    StandStill { recording: RecordingId },
+    Capture {
+        recording: RecordingId,
+        participants: Vec<ParticipantId>,
+    },
+    StandStill {
+        recording: RecordingId,
+    },
 }
 
 impl Told {
@@ -140,15 +145,16 @@ impl Room {
         }
     }
 
-    /// After a restart: what ran does not run any more, and a no that was stored still counts.
+    /// After a restart: what ran does not run any more, and an open question is closed. A no that was said just
+    /// before the end may not have been stored, so the yeses that were do not prove that everyone still agrees.
     pub(super) fn interrupt_recording(&mut self) {
         let Some(consent) = self.ledger.recording.consent() else { return };
-        if !matches!(self.ledger.recording, Recording::Asked(_)) {
-            let recording = consent.recording;
-            self.capture.stop = Some((StopReason::Interrupted, None));
+        let recording = consent.recording;
+        let denied = consent.denied.iter().next().map(|(who, why)| (*why, Some(*who)));
+        let asked = matches!(self.ledger.recording, Recording::Asked(_));
+        self.capture.stop = denied.filter(|_| asked).or(Some((StopReason::Interrupted, None)));
+        if !asked {
             self.outputs.push_back(Output::Recorder(RecorderCommand::Stop { recording }));
-        } else if let Some((who, why)) = consent.denied.iter().next() {
-            self.capture.stop = Some((*why, Some(*who)));
         }
     }
 
@@ -161,8 +167,11 @@ impl Room {
     pub(super) fn settle_recording(&mut self) {
         let Some(consent) = self.ledger.recording.consent() else { return };
         let recording = consent.recording;
-        let present: Vec<_> =
-            self.ledger.all_admitted().filter(|id| self.presence.get(id).is_some_and(|p| p.leaving().is_none())).collect();
+        let present: Vec<_> = self
+            .ledger
+            .all_admitted()
+            .filter(|id| self.presence.get(id).is_some_and(|p| p.leaving().is_none()))
+            .collect();
         let agreeing: Vec<_> = present.iter().copied().filter(|id| consent.allowed.contains(id)).collect();
         let asked = matches!(self.ledger.recording, Recording::Asked(_));
         let deserted = self.ledger.all_admitted().all(|id| !asked && !consent.allowed.contains(&id));
@@ -214,16 +223,12 @@ impl Room {
             if runs && consent.allowed.contains(participant) {
                 Fact::RecordingWithdrawn { recording, participant: *participant }
             } else {
-                Fact::RecordingRefused {
-                    recording,
-                    participant: *participant,
-                    text_version: text_version.clone(),
-                }
+                Fact::RecordingRefused { recording, participant: *participant, text_version: text_version.clone() }
             }
         });
-        denial.filter(|_| !self.ledger.ended).or_else(|| {
-            self.capture.stop.map(|(why, _)| Fact::RecordingStopped { recording, why })
-        })
+        denial
+            .filter(|_| !self.ledger.ended)
+            .or_else(|| self.capture.stop.map(|(why, _)| Fact::RecordingStopped { recording, why }))
     }
 
     /// What must be stored so that a recording begins, stands still, or goes on.

@@ -19,7 +19,9 @@ enum Step {
     Disconnect(usize),
     Say(usize, Line),
     /// The store answers the fact on its way.
-    Store { well: bool },
+    Store {
+        well: bool,
+    },
     Pass(i64),
     Media(usize, bool),
     Answered(usize),
@@ -265,8 +267,10 @@ impl Life {
                 };
                 let leaving: Vec<ParticipantId> =
                     self.room.ledger().seats.keys().copied().filter(|id| self.is_leaving(*id)).collect();
-                let lived: Vec<_> = lived.participants.iter().map(lasting).filter(|s| !leaving.contains(&s.0)).collect();
-                let again: Vec<_> = again.participants.iter().map(lasting).filter(|s| !leaving.contains(&s.0)).collect();
+                let lived: Vec<_> =
+                    lived.participants.iter().map(lasting).filter(|s| !leaving.contains(&s.0)).collect();
+                let again: Vec<_> =
+                    again.participants.iter().map(lasting).filter(|s| !leaving.contains(&s.0)).collect();
                 assert_eq!(lived, again);
             }
         }

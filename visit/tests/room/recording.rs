@@ -88,12 +88,10 @@ fn no_before_it_runs_ends_it() {
     answer(&mut stage, patient, false);
     assert!(stage.recorder().is_empty());
     assert_eq!(last(&stage), RecordingView::Off { last: Some(StopReason::Refused) });
-    assert_eq!(stage.facts_named()[5..], [
-        "recording_asked",
-        "recording_allowed",
-        "recording_refused",
-        "recording_stopped"
-    ]);
+    assert_eq!(
+        stage.facts_named()[5..],
+        ["recording_asked", "recording_allowed", "recording_refused", "recording_stopped"]
+    );
 }
 
 #[test]
@@ -110,10 +108,13 @@ fn withdrawing_stops_capture_at_once_even_when_the_store_is_down() {
     stage.at(7_000);
     assert_eq!(last(&stage), RecordingView::Off { last: Some(StopReason::Withdrawn) });
     let tail: Vec<_> = stage.facts.iter().rev().take(2).map(|(_, _, fact)| fact.clone()).collect();
-    assert_eq!(tail, [
-        Fact::RecordingStopped { recording, why: StopReason::Withdrawn },
-        Fact::RecordingWithdrawn { recording, participant: PATIENT.seat() },
-    ]);
+    assert_eq!(
+        tail,
+        [
+            Fact::RecordingStopped { recording, why: StopReason::Withdrawn },
+            Fact::RecordingWithdrawn { recording, participant: PATIENT.seat() },
+        ]
+    );
     assert_eq!(stage.recorder(), [RecorderCommand::Stop { recording }], "told once");
 }
 
@@ -206,9 +207,10 @@ fn host_stops_it_at_once_and_the_fact_names_the_host() {
     stage.store = Store::Holds;
     stage.say(provider, ClientMessage::StopRecording);
     assert_eq!(stage.recorder(), [RecorderCommand::Stop { recording }]);
-    let by_provider = stage.out.iter().any(|output| {
-        matches!(output, visit::room::Output::Persist { by: Some(by), .. } if *by == PROVIDER.person())
-    });
+    let by_provider = stage
+        .out
+        .iter()
+        .any(|output| matches!(output, visit::room::Output::Persist { by: Some(by), .. } if *by == PROVIDER.person()));
     assert!(by_provider);
     stage.store_now();
     assert_eq!(last(&stage), RecordingView::Off { last: Some(StopReason::Stopped) });

@@ -1,9 +1,9 @@
 use visit::fact::StopReason;
-use visit::room::{Input, RecorderCommand, RecorderEvent, Room, RebuildError, SfuCommand};
+use visit::room::{Input, RebuildError, RecorderCommand, RecorderEvent, Room, SfuCommand};
 use visit::wire::{ClientMessage, CloseReason, PhaseView, RecordingView, ServerMessage};
 use visit::{Fact, RecordingId};
 
-use crate::stage::{CLINIC, PATIENT, PROVIDER, Stage, TEXT, VISIT, settings};
+use crate::stage::{CLINIC, PATIENT, PROVIDER, Stage, Store, TEXT, VISIT, settings};
 
 #[test]
 fn those_who_were_let_in_come_back_let_in() {
@@ -61,18 +61,22 @@ fn recording_that_ran_is_interrupted_first_thing() {
 }
 
 #[test]
-fn question_about_recording_is_still_open_after_a_restart() {
+fn a_no_that_was_lost_with_the_server_is_not_overruled_by_an_earlier_yes() {
     let mut stage = Stage::new();
-    let (provider, _) = stage.with_patient_live();
+    let (provider, patient) = stage.with_patient_live();
     stage.say(provider, ClientMessage::StartRecording);
     let recording = RecordingId::of(VISIT, 6);
-    stage.say(provider, ClientMessage::AnswerRecording { recording, allow: true, text_version: TEXT.into() });
+    let answer = |allow| ClientMessage::AnswerRecording { recording, allow, text_version: TEXT.into() };
+    stage.say(patient, answer(true));
+    stage.store = Store::Holds;
+    stage.say(patient, answer(false));
+    stage.store = Store::Works;
     stage.restart();
+    let provider = stage.connect(PROVIDER);
     stage.connect(PATIENT);
-    let missing = vec![PATIENT.seat()];
-    let text_version = TEXT.to_owned();
-    let open = RecordingView::AwaitingConsent { recording, missing, text_version };
-    assert_eq!(stage.recording_seen_by(PATIENT), open);
+    stage.say(provider, answer(true));
+    assert!(stage.recorder().is_empty(), "the patient took the yes back");
+    assert_eq!(stage.recording_seen_by(PATIENT), RecordingView::Off { last: Some(StopReason::Interrupted) });
 }
 
 #[test]
