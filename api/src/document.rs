@@ -71,14 +71,20 @@ impl IntoResponses for Anyone {
         problems(&[
             (429, "`rate_limited`: too many requests; `Retry-After` says when to go on"),
             (500, "`internal`: a fault of ours"),
-            (503, "`unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again"),
+            (
+                503,
+                "`unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again",
+            ),
         ])
     }
 }
 
 impl IntoResponses for SignedIn {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[(401, "`signed_out`: no session, or it has ended"), (403, "`forbidden`: the role alone refuses; `origin.foreign`: not from our pages")])
+        problems(&[
+            (401, "`signed_out`: no session, or it has ended"),
+            (403, "`forbidden`: the role alone refuses; `origin.foreign`: not from our pages"),
+        ])
     }
 }
 

@@ -83,26 +83,42 @@ impl Problem {
     /// No session, or it has ended.
     #[must_use]
     pub fn signed_out() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "signed_out", "You are signed out. Sign in again; what you saved is still there.")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "signed_out",
+            "You are signed out. Sign in again; what you saved is still there.",
+        )
     }
 
     /// The role alone refuses.
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Your role does not include this. Ask your clinic's administrator if you need it.")
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Your role does not include this. Ask your clinic's administrator if you need it.",
+        )
     }
 
     /// No such thing, or not for this person: both look alike.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here that you can open. Go back and try again from the list.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing here that you can open. Go back and try again from the list.",
+        )
     }
 
     /// Too many requests.
     #[must_use]
     pub fn rate_limited(retry_after_s: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests in a short time. Wait a moment and try again.")
-            .retry_after(retry_after_s)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "Too many requests in a short time. Wait a moment and try again.",
+        )
+        .retry_after(retry_after_s)
     }
 
     /// The database can't be asked right now.
@@ -115,31 +131,54 @@ impl Problem {
     /// A fault of ours.
     #[must_use]
     pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side. Try again; if it happens again, quote the request id when asking for help.")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong on our side. Try again; if it happens again, quote the request id when asking for help.",
+        )
     }
 
     /// The body isn't JSON, or isn't JSON at all.
     #[must_use]
     pub fn malformed() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "request.malformed", "The request can't be read. Reload the page and try again.")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "request.malformed",
+            "The request can't be read. Reload the page and try again.",
+        )
     }
 
     /// A value is missing, unknown or out of bounds.
     #[must_use]
     pub fn invalid(why: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid", "Something in the form is missing or not as expected. Check it and try again.")
-            .with("invalid", why.into())
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "request.invalid",
+            "Something in the form is missing or not as expected. Check it and try again.",
+        )
+        .with("invalid", why.into())
     }
 
     fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::not_found(),
-            StatusCode::METHOD_NOT_ALLOWED => Self::new(status, "method_not_allowed", "This address does not answer to that method; /api/openapi.json lists what it does answer to."),
-            StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "request.too_large", "The request is larger than allowed (1 MiB). Send less at once."),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(status, "request.not_json", "Send the request as application/json."),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "This took too long. Reload to see whether it was done, then try again.").retry_after(5)
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "method_not_allowed",
+                "This address does not answer to that method; /api/openapi.json lists what it does answer to.",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, "request.too_large", "The request is larger than allowed (1 MiB). Send less at once.")
             }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::new(status, "request.not_json", "Send the request as application/json.")
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "timeout",
+                "This took too long. Reload to see whether it was done, then try again.",
+            )
+            .retry_after(5),
             status if status.is_client_error() => Self { status, ..Self::malformed() },
             status => Self { status, ..Self::internal() },
         }

@@ -31,7 +31,10 @@ pub fn router(state: AppState) -> Router {
     let (routes, _) = v1::routes().split_for_parts();
     Router::new()
         .nest("/v1", routes.route_layer(from_fn(access_log::note_route)))
-        .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document)))
+        .route(
+            "/openapi.json",
+            get(async || ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document)),
+        )
         .fallback(async || Problem::not_found())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_WITHIN))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

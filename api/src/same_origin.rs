@@ -22,7 +22,11 @@ pub(crate) async fn check(State(state): State<AppState>, request: Request, next:
 }
 
 fn foreign() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "origin.foreign", "This request did not come from this site's own pages. Open the site and try again there.")
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "origin.foreign",
+        "This request did not come from this site's own pages. Open the site and try again there.",
+    )
 }
 
 /// The one of our origins that the request's page belongs to, if it does.

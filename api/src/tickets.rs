@@ -95,7 +95,8 @@ impl TicketDesk {
             return Err(TicketError::Full);
         }
         let mut secret = [0_u8; TICKET_BYTES];
-        aws_lc_rs::rand::fill(&mut secret).expect("the system's random generator is seeded before any request is served");
+        aws_lc_rs::rand::fill(&mut secret)
+            .expect("the system's random generator is seeded before any request is served");
         let ticket = Ticket(URL_SAFE_NO_PAD.encode(secret));
         outstanding.insert(hash(&ticket.0), Outstanding { identity, origin: origin.to_owned(), issued_at: now });
         Ok(ticket)

@@ -26,7 +26,10 @@ fn the_document_in_the_repository_is_fresh() {
         std::fs::write(&kept, &fresh).unwrap();
     }
     let kept = std::fs::read_to_string(kept).unwrap_or_default();
-    assert!(kept == fresh, "api/openapi.json is stale: run BEDSIDE_BLESS=1 cargo nextest run -p api, and look at the difference");
+    assert!(
+        kept == fresh,
+        "api/openapi.json is stale: run BEDSIDE_BLESS=1 cargo nextest run -p api, and look at the difference"
+    );
 }
 
 #[test]

@@ -101,7 +101,10 @@ impl<'a> Provider<'a> {
                 Ok(me) => return Ok(Self { browser, staff_id: me.staff_id }),
                 Err(error) if error.code() == "totp.failed" && attempt == 1 => {
                     let wait = Duration::from_secs(totp.ttl() + 1);
-                    tracing::info!(seconds = wait.as_secs(), "the code was refused, perhaps used before: waiting for the next");
+                    tracing::info!(
+                        seconds = wait.as_secs(),
+                        "the code was refused, perhaps used before: waiting for the next"
+                    );
                     tokio::time::sleep(wait).await;
                 }
                 Err(error) => return Err(error).context("the provider's second factor failed"),
@@ -116,7 +119,8 @@ impl<'a> Provider<'a> {
     /// When there is no room in the provider's day for that many.
     pub async fn invitations(&self, demo: &Demo, count: usize) -> Result<Vec<Invitation>> {
         let today: Today = self.browser.get("/today").await.context("the provider's day")?;
-        let states: BTreeMap<VisitId, &str> = today.items.iter().map(|item| (item.visit_id, item.state.as_str())).collect();
+        let states: BTreeMap<VisitId, &str> =
+            today.items.iter().map(|item| (item.visit_id, item.state.as_str())).collect();
         let mut invitations: Vec<Invitation> = demo
             .visits
             .iter()
@@ -137,7 +141,12 @@ impl<'a> Provider<'a> {
     async fn book(&self, count: usize, today: &Today, invitations: &mut Vec<Invitation>) -> Result<()> {
         let patients = self.patients().await?;
         anyhow::ensure!(!patients.is_empty(), "the clinic has no patients to book visits for");
-        let taken: Vec<_> = today.items.iter().filter(|item| item.state != "cancelled").map(|item| (item.starts_at, item.ends_at)).collect();
+        let taken: Vec<_> = today
+            .items
+            .iter()
+            .filter(|item| item.state != "cancelled")
+            .map(|item| (item.starts_at, item.ends_at))
+            .collect();
         let now = OffsetDateTime::from_unix_timestamp(unix_seconds())?;
         let mut slots = free_slots(now, count, &taken).into_iter();
         let run = Uuid::new_v4();
@@ -227,7 +236,11 @@ fn token_of(link: &str) -> &str {
 }
 
 /// Free slots around `now`, nearest in the future first, as long as they can be for `count` of them to exist.
-fn free_slots(now: OffsetDateTime, count: usize, taken: &[(OffsetDateTime, OffsetDateTime)]) -> Vec<(OffsetDateTime, OffsetDateTime)> {
+fn free_slots(
+    now: OffsetDateTime,
+    count: usize,
+    taken: &[(OffsetDateTime, OffsetDateTime)],
+) -> Vec<(OffsetDateTime, OffsetDateTime)> {
     let of_length = |minutes: i64| {
         let (length, grid) = (time::Duration::minutes(minutes), minutes * 60);
         let first = OffsetDateTime::from_unix_timestamp((now.unix_timestamp() / grid + 1) * grid).unwrap_or(now);

@@ -331,6 +331,9 @@ mod tests {
         let server = Server::at(Url::parse(&format!("http://{free}")).expect("url")).expect("client");
         let error = Browser::new(&server).get::<Value>("/me").await.expect_err("nobody listens");
         let text = error.to_string();
-        assert!(text.starts_with(&format!("server not reachable at http://{free}: start it with `make run`")), "{text}");
+        assert!(
+            text.starts_with(&format!("server not reachable at http://{free}: start it with `make run`")),
+            "{text}"
+        );
     }
 }

@@ -175,7 +175,12 @@ async fn visits(arguments: &Visits) -> Result<Report> {
     Ok(report)
 }
 
-async fn join(server: &Server, provider: &Provider<'_>, invitation: &Invitation, sends: Camera) -> Result<Visit, Failure> {
+async fn join(
+    server: &Server,
+    provider: &Provider<'_>,
+    invitation: &Invitation,
+    sends: Camera,
+) -> Result<Visit, Failure> {
     let joined = Visit::join(server, provider, invitation, sends).await;
     joined.map_err(|error| Failure { visit: invitation.visit, error: format!("{error:#}") })
 }
@@ -247,7 +252,9 @@ mod tests {
 
     #[test]
     fn cost_is_what_the_counters_gained() {
-        let counters = |cpu: f64, packets: f64| Ok(BTreeMap::from([(CPU_SECONDS.to_owned(), cpu), (PACKETS_FORWARDED.to_owned(), packets)]));
+        let counters = |cpu: f64, packets: f64| {
+            Ok(BTreeMap::from([(CPU_SECONDS.to_owned(), cpu), (PACKETS_FORWARDED.to_owned(), packets)]))
+        };
         let cost_of = cost(counters(10.0, 5_000.0), counters(10.5, 55_000.0)).expect("both counters");
         assert!((cost_of.cpu_ms_per_1000 - 10.0).abs() < 1e-9);
         assert!(cost(Ok(BTreeMap::new()), counters(1.0, 1.0)).is_some_and(|cost| cost.forwarded == 1.0));

@@ -26,10 +26,10 @@ use rtc::sdp::extmap::{SDES_MID_URI, SDES_RTP_STREAM_ID_URI};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
+use webrtc::media_stream::MediaStreamTrack;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
-use webrtc::media_stream::MediaStreamTrack;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionState,
     RTCSessionDescription, Registry, configure_nack, configure_rtcp_reports, configure_simulcast_extension_headers,
@@ -128,7 +128,9 @@ impl Media {
         add_sending(&connection, &screen).await?;
         for (kind, slots) in [(RtpCodecKind::Audio, AUDIO_SLOTS), (RtpCodecKind::Video, VIDEO_SLOTS)] {
             for _ in 0..slots {
-                connection.add_transceiver_from_kind(kind, Some(direction(RTCRtpTransceiverDirection::Recvonly))).await?;
+                connection
+                    .add_transceiver_from_kind(kind, Some(direction(RTCRtpTransceiverDirection::Recvonly)))
+                    .await?;
             }
         }
         let voice = Outgoing { track: microphone, transceiver: microphone_line, ssrc: voice_ssrc, rid: "" };
@@ -164,11 +166,16 @@ impl Media {
         self.connection.set_remote_description(answer).await.context("the server's answer can't be applied")?;
         let mut state = self.state.clone();
         let up = state.wait_for(|state| {
-            matches!(state, RTCPeerConnectionState::Connected | RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)
+            matches!(
+                state,
+                RTCPeerConnectionState::Connected | RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed
+            )
         });
         let reached = tokio::time::timeout(CONNECT_TIMEOUT, up)
             .await
-            .map_err(|_| anyhow!("media did not connect within {} s: is UDP to the server open?", CONNECT_TIMEOUT.as_secs()))?
+            .map_err(|_| {
+                anyhow!("media did not connect within {} s: is UDP to the server open?", CONNECT_TIMEOUT.as_secs())
+            })?
             .map(|state| *state)?;
         anyhow::ensure!(reached == RTCPeerConnectionState::Connected, "media connection became {reached}");
         Ok(())
@@ -201,7 +208,10 @@ impl Media {
             loop {
                 tick.tick().await;
                 while let Ok(ssrc) = keyframe_wanted.try_recv() {
-                    layers.iter_mut().filter(|(packets, _)| packets.header.ssrc == ssrc).for_each(|(_, clip)| clip.restart());
+                    layers
+                        .iter_mut()
+                        .filter(|(packets, _)| packets.header.ssrc == ssrc)
+                        .for_each(|(_, clip)| clip.restart());
                 }
                 for (packets, clip) in &mut layers {
                     let Ok(payloads) = clip.next_frame() else { return };
@@ -354,7 +364,10 @@ fn direction(direction: RTCRtpTransceiverDirection) -> RTCRtpTransceiverInit {
     RTCRtpTransceiverInit { direction, ..RTCRtpTransceiverInit::default() }
 }
 
-async fn add_sending(connection: &Arc<dyn PeerConnection>, track: &Arc<TrackLocalStaticRTP>) -> Result<Arc<dyn RtpTransceiver>> {
+async fn add_sending(
+    connection: &Arc<dyn PeerConnection>,
+    track: &Arc<TrackLocalStaticRTP>,
+) -> Result<Arc<dyn RtpTransceiver>> {
     let track = Arc::clone(track) as Arc<dyn TrackLocal>;
     Ok(connection.add_transceiver_from_track(track, Some(direction(RTCRtpTransceiverDirection::Sendonly))).await?)
 }
@@ -454,7 +467,8 @@ mod tests {
         let kinds: Vec<(&str, &str)> = sections
             .iter()
             .map(|section| {
-                let direction = section.lines().find(|line| matches!(*line, "a=sendonly" | "a=recvonly" | "a=sendrecv"));
+                let direction =
+                    section.lines().find(|line| matches!(*line, "a=sendonly" | "a=recvonly" | "a=sendrecv"));
                 (section.split(' ').next().unwrap_or_default(), direction.unwrap_or_default())
             })
             .collect();

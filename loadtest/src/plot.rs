@@ -28,7 +28,11 @@ struct Series<'a> {
 pub fn page(report: &Report) -> String {
     let visits = &report.done;
     let series = |name, colour, values| Series { name, colour, values };
-    let join = [series("link to waiting room", "#0b6bcb", visits.iter().map(|visit| Some(visit.link_to_waiting_ms)).collect())];
+    let join = [series(
+        "link to waiting room",
+        "#0b6bcb",
+        visits.iter().map(|visit| Some(visit.link_to_waiting_ms)).collect(),
+    )];
     let picture = [
         series("patient", "#0b6bcb", visits.iter().map(|visit| visit.patient.admit_to_first_picture_ms).collect()),
         series("provider", "#c2571a", visits.iter().map(|visit| visit.provider.admit_to_first_picture_ms).collect()),
@@ -51,7 +55,9 @@ pub fn page(report: &Report) -> String {
     ] {
         let _ = write!(page, "<h2>{title}</h2>{}", plot(title, unit, series));
     }
-    page.push_str("<h2>Each visit</h2><table><tr><th>Visit<th>Join, ms<th>Who<th>First picture, ms<th>Packets<th>Lost<th>Loss, %");
+    page.push_str(
+        "<h2>Each visit</h2><table><tr><th>Visit<th>Join, ms<th>Who<th>First picture, ms<th>Packets<th>Lost<th>Loss, %",
+    );
     for visit in visits {
         for (who, person) in [("patient", &visit.patient), ("provider", &visit.provider)] {
             let picture = person.admit_to_first_picture_ms.map_or("none".to_owned(), |ms| format!("{ms:.1}"));
@@ -73,7 +79,8 @@ fn plot(title: &str, unit: &str, series: &[Series<'_>]) -> String {
     let count = series.iter().map(|series| series.values.len()).max().unwrap_or(0).max(1);
     let x = |index: usize| LEFT + (index as f64 + 0.5) / count as f64 * (WIDTH - LEFT);
     let y = |value: f64| TOP + (1.0 - value / top) * (HEIGHT - TOP - BOTTOM);
-    let mut svg = format!("<svg role=\"img\" aria-label=\"{title}, {unit}, by visit\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">");
+    let mut svg =
+        format!("<svg role=\"img\" aria-label=\"{title}, {unit}, by visit\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">");
     for share in [0.0, 0.5, 1.0] {
         let (value, line) = (top * share, y(top * share));
         let _ = write!(
@@ -108,7 +115,8 @@ fn plot(title: &str, unit: &str, series: &[Series<'_>]) -> String {
             series.name,
         );
     }
-    let _ = write!(svg, "<text x=\"{WIDTH}\" y=\"{}\" text-anchor=\"end\">visit 1 to {count}</text></svg>", HEIGHT - 8.0);
+    let _ =
+        write!(svg, "<text x=\"{WIDTH}\" y=\"{}\" text-anchor=\"end\">visit 1 to {count}</text></svg>", HEIGHT - 8.0);
     svg
 }
 

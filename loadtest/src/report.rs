@@ -150,14 +150,19 @@ impl Report {
     #[must_use]
     pub fn new(run: Run, done: Vec<VisitReport>, failed: Vec<Failure>) -> Self {
         let people = || done.iter().flat_map(|visit| [&visit.patient, &visit.provider]);
-        let mut totals = Totals { before_admit: done.iter().map(|visit| visit.packets_before_admit).sum(), ..Totals::default() };
+        let mut totals =
+            Totals { before_admit: done.iter().map(|visit| visit.packets_before_admit).sum(), ..Totals::default() };
         for person in people() {
             totals.sent += person.sent;
             totals.received += person.packets;
             totals.lost += person.lost;
             totals.bytes += person.bytes;
         }
-        totals.loss = if totals.received + totals.lost == 0 { 0.0 } else { totals.lost as f64 / (totals.received + totals.lost) as f64 };
+        totals.loss = if totals.received + totals.lost == 0 {
+            0.0
+        } else {
+            totals.lost as f64 / (totals.received + totals.lost) as f64
+        };
         let violations = violations(&run, &done, &failed, &totals);
         Self {
             link_to_waiting_ms: Spread::of(done.iter().map(|visit| visit.link_to_waiting_ms)),
@@ -218,9 +223,12 @@ impl Report {
         row("packets lost", format!("{} ({:.3} %)", totals.lost, totals.loss * 100.0));
         row("payload received", format!("{:.1} MB", totals.bytes as f64 / 1e6));
         row("packets before Admit", totals.before_admit.to_string());
-        row("server CPU per 1,000 forwarded", self.server.as_ref().map_or("not on /metrics".to_owned(), |server| {
-            format!("{:.2} ms ({:.2} s for {} packets)", server.cpu_ms_per_1000, server.cpu_s, server.forwarded)
-        }));
+        row(
+            "server CPU per 1,000 forwarded",
+            self.server.as_ref().map_or("not on /metrics".to_owned(), |server| {
+                format!("{:.2} ms ({:.2} s for {} packets)", server.cpu_ms_per_1000, server.cpu_s, server.forwarded)
+            }),
+        );
         if self.rate_limited_ms > 0 {
             row("waited for rate limits", format!("{:.1} s", self.rate_limited_ms as f64 / 1e3));
         }
@@ -248,7 +256,8 @@ fn violations(run: &Run, done: &[VisitReport], failed: &[Failure], totals: &Tota
     for visit in done {
         let id = visit.visit;
         if visit.packets_before_admit > 0 {
-            violations.push(format!("visit {id}: {} RTP packets were forwarded before Admit", visit.packets_before_admit));
+            violations
+                .push(format!("visit {id}: {} RTP packets were forwarded before Admit", visit.packets_before_admit));
         }
         for (who, person) in [("patient", &visit.patient), ("provider", &visit.provider)] {
             violations.extend(missing(person).map(|what| format!("visit {id}: the {who} received no {what}")));

@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::{Message, http::Uri};
-use visit::wire::{
-    ClientMessage, ClientQuality, CloseReason, ParticipantView, RoomView, SUBPROTOCOL, ServerMessage, Slot, SlotDemand, Source,
-};
 use visit::ParticipantId;
+use visit::wire::{
+    ClientMessage, ClientQuality, CloseReason, ParticipantView, RoomView, SUBPROTOCOL, ServerMessage, Slot, SlotDemand,
+    Source,
+};
 
 use crate::http::Server;
 
@@ -187,7 +188,9 @@ fn note(heard: &mut Heard, message: ServerMessage) {
         }
         ServerMessage::Answer { sdp } => heard.answer = Some(sdp),
         ServerMessage::Slots { slots } => heard.slots = slots,
-        ServerMessage::Refused { code, message, about } => heard.refused = Some(format!("{about}: {code:?}: {message}")),
+        ServerMessage::Refused { code, message, about } => {
+            heard.refused = Some(format!("{about}: {code:?}: {message}"))
+        }
         ServerMessage::Closed { reason } => heard.closed = Some(reason),
         ServerMessage::Chat(_) | ServerMessage::Pong { .. } => {}
     }
@@ -195,7 +198,5 @@ fn note(heard: &mut Heard, message: ServerMessage) {
 
 fn view_of(slots: &[Slot]) -> ClientMessage {
     let shown = slots.iter().filter(|slot| slot.source != Source::Microphone);
-    ClientMessage::View {
-        slots: shown.map(|slot| SlotDemand { mid: slot.mid.clone(), width: SHOWN_WIDTH }).collect(),
-    }
+    ClientMessage::View { slots: shown.map(|slot| SlotDemand { mid: slot.mid.clone(), width: SHOWN_WIDTH }).collect() }
 }

@@ -56,10 +56,10 @@ pub fn camera(simulcast: bool) -> Result<Vec<Layer>> {
         .iter()
         .filter(|(rid, ..)| simulcast || *rid == "f")
         .map(|&(rid, scale_down_by, clip)| {
-            let (mut ivf, header) = IVFReader::new(Cursor::new(clip)).with_context(|| format!("clip of layer {rid}"))?;
-            let frames = (0..header.num_frames)
-                .map(|_| Ok(ivf.parse_next_frame()?.0.freeze()))
-                .collect::<Result<Vec<_>>>()?;
+            let (mut ivf, header) =
+                IVFReader::new(Cursor::new(clip)).with_context(|| format!("clip of layer {rid}"))?;
+            let frames =
+                (0..header.num_frames).map(|_| Ok(ivf.parse_next_frame()?.0.freeze())).collect::<Result<Vec<_>>>()?;
             anyhow::ensure!(!frames.is_empty(), "clip of layer {rid} is empty");
             Ok(Layer { rid, scale_down_by, frames })
         })

@@ -87,7 +87,12 @@ impl Visit {
     ///
     /// # Errors
     /// When any step is refused or takes too long; the error says which.
-    pub async fn join(server: &Server, provider: &Provider<'_>, invitation: &Invitation, sends: Camera) -> Result<Self> {
+    pub async fn join(
+        server: &Server,
+        provider: &Provider<'_>,
+        invitation: &Invitation,
+        sends: Camera,
+    ) -> Result<Self> {
         let [patient_wire, provider_wire] = [fresh_ssrc(), fresh_ssrc()].map(|ssrc| Arc::new(Wire::of(ssrc)));
         let media = |own: &Arc<Wire>, other: &Arc<Wire>| {
             let (own, other) = (Arc::clone(own), Arc::clone(other));
@@ -112,7 +117,8 @@ impl Visit {
             .post(&format!("/visits/{}/ticket", invitation.visit), &json!({}))
             .await
             .context("the provider's ticket")?;
-        let provider = Person::enter(server, ticket.ticket, media(&provider_wire, &patient_wire)).await.context("provider")?;
+        let provider =
+            Person::enter(server, ticket.ticket, media(&provider_wire, &patient_wire)).await.context("provider")?;
         provider
             .signal
             .until("sight of the waiting patient", |heard| {
@@ -134,10 +140,7 @@ impl Visit {
         self.admitted_at = Some(Instant::now());
         self.provider.signal.say(ClientMessage::Admit { participant: patient })?;
         let inside = |phase: &PhaseView| matches!(phase, PhaseView::Admitted | PhaseView::Live);
-        self.patient
-            .signal
-            .until("admission", |heard| heard.me().filter(|me| inside(&me.phase)).map(drop))
-            .await?;
+        self.patient.signal.until("admission", |heard| heard.me().filter(|me| inside(&me.phase)).map(drop)).await?;
         let mut look = tokio::time::interval(Duration::from_millis(20));
         let both_see = async {
             while self.people().iter().any(|person| person.media.first_picture().is_none()) {
@@ -195,9 +198,8 @@ impl Visit {
     fn report(&self) -> VisitReport {
         let received = |person: &Person| {
             let tally = person.media.tally();
-            let since_admit = |at: Option<Instant>| {
-                Some(milliseconds(at?.saturating_duration_since(self.admitted_at?)))
-            };
+            let since_admit =
+                |at: Option<Instant>| Some(milliseconds(at?.saturating_duration_since(self.admitted_at?)));
             Received {
                 admit_to_first_packet_ms: since_admit(tally.first_packet),
                 admit_to_first_picture_ms: since_admit(tally.first_picture),
@@ -251,7 +253,8 @@ async fn check_in(browser: &Browser<'_>, invitation: &Invitation) -> Result<Stri
     browser
         .post::<Value>("/join/identity", &json!({"token": token, "date_of_birth": invitation.date_of_birth}))
         .await?;
-    let place = json!({"region": "CA", "callback_phone": "+1 555 0100", "emergency_address": "1 Test Street, Springfield"});
+    let place =
+        json!({"region": "CA", "callback_phone": "+1 555 0100", "emergency_address": "1 Test Street, Springfield"});
     browser.put::<Value>("/join/location", &place).await?;
     let text: Text = browser.get("/texts/telehealth_consent?lang=en").await?;
     browser.post::<Value>("/join/consent", &json!({"text_version": text.version, "lang": text.lang})).await?;

@@ -26,25 +26,12 @@ const BATCH: Duration = Duration::from_millis(10);
 
 fn main() {
     // A moving picture with a camera's noise, so that both coders have to work.
-    let camera = |test: &str, seconds| {
-        picture_at(
-            &format!("{test}=s=1280x720:r=25:d={seconds},noise=alls=10:allf=t"),
-            "2500k",
-        )
-    };
+    let camera =
+        |test: &str, seconds| picture_at(&format!("{test}=s=1280x720:r=25:d={seconds},noise=alls=10:allf=t"), "2500k");
     let (one, two) = (camera("testsrc2", COMPOSE_S), camera("testsrc", COMPOSE_S));
     let film = two_people([one, two], COMPOSE_S);
-    let bits = film
-        .iter()
-        .map(|packet| packet.payload.len())
-        .sum::<usize>()
-        * 8
-        / COMPOSE_S;
-    println!(
-        "two people send {} kbit/s in {} packets/s",
-        bits / 1_000,
-        film.len() / COMPOSE_S
-    );
+    let bits = film.iter().map(|packet| packet.payload.len()).sum::<usize>() * 8 / COMPOSE_S;
+    println!("two people send {} kbit/s in {} packets/s", bits / 1_000, film.len() / COMPOSE_S);
 
     let mut capture: Vec<f64> = (0..CAPTURE_RUNS).map(|_| capture_share(&film)).collect();
     let mut compose: Vec<f64> = (0..COMPOSE_RUNS).map(|_| compose_speed(&film)).collect();
@@ -71,30 +58,17 @@ fn main() {
             )
         ),
     ]);
-    let dir = std::env::var_os("BEDSIDE_BENCH_DIR").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench")),
-        PathBuf::from,
-    );
+    let dir = std::env::var_os("BEDSIDE_BENCH_DIR")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench")), PathBuf::from);
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("recorder.json"), format!("{figures:#}\n")).unwrap();
     println!("{figures:#}");
 }
 
-fn figure(
-    name: &str,
-    unit: &str,
-    target: f64,
-    more_is_better: bool,
-    runs: &mut [f64],
-    how: &str,
-) -> serde_json::Value {
+fn figure(name: &str, unit: &str, target: f64, more_is_better: bool, runs: &mut [f64], how: &str) -> serde_json::Value {
     runs.sort_by(f64::total_cmp);
     let median = runs[runs.len() / 2];
-    let met = if more_is_better {
-        median >= target
-    } else {
-        median <= target
-    };
+    let met = if more_is_better { median >= target } else { median <= target };
     serde_json::json!({
         "name": name, "value": median, "unit": unit, "target": target, "met": met,
         "runs": runs.len(), "spread": [runs[0], runs[runs.len() - 1]],
@@ -103,13 +77,10 @@ fn figure(
 }
 
 fn two_people(films: [Vec<Vec<u8>>; 2], seconds: usize) -> Vec<TapPacket> {
-    let tracks = [provider(), patient()]
-        .into_iter()
-        .zip(films)
-        .flat_map(|(who, frames)| {
-            let tone = Sender::new(&who, Source::Microphone).tone(440.0, 0, seconds as i64 * 1_000);
-            [Sender::new(&who, Source::Camera).video(&frames, 0), tone]
-        });
+    let tracks = [provider(), patient()].into_iter().zip(films).flat_map(|(who, frames)| {
+        let tone = Sender::new(&who, Source::Microphone).tone(440.0, 0, seconds as i64 * 1_000);
+        [Sender::new(&who, Source::Camera).video(&frames, 0), tone]
+    });
     by_arrival(tracks)
 }
 
@@ -128,14 +99,8 @@ fn capture_share(film: &[TapPacket]) -> f64 {
         let _ = wait.recv_timeout(BATCH);
     }
     let share = (cpu_s(libc::RUSAGE_SELF) - cpu) / began.elapsed().as_secs_f64() * 100.0;
-    capture.stop(
-        StopReason::Stopped,
-        Now(STARTED.0 + CAPTURE_S as i64 * 1_000),
-    );
-    assert!(matches!(
-        finished(events).last(),
-        Some(CaptureEvent::Stopped { .. })
-    ));
+    capture.stop(StopReason::Stopped, Now(STARTED.0 + CAPTURE_S as i64 * 1_000));
+    assert!(matches!(finished(events).last(), Some(CaptureEvent::Stopped { .. })));
     share
 }
 
@@ -144,13 +109,7 @@ fn compose_speed(film: &[TapPacket]) -> f64 {
     captured(dir.path(), film, COMPOSE_S as i64 * 1_000);
     let both = || cpu_s(libc::RUSAGE_SELF) + cpu_s(libc::RUSAGE_CHILDREN);
     let (cpu, wall) = (both(), Instant::now());
-    let composed = compose(
-        dir.path(),
-        &key(),
-        &ComposeOptions::default(),
-        &dir.path().join("object"),
-    )
-    .unwrap();
+    let composed = compose(dir.path(), &key(), &ComposeOptions::default(), &dir.path().join("object")).unwrap();
     let (cpu, wall) = (both() - cpu, wall.elapsed().as_secs_f64());
     println!(
         "composed {} ms in {wall:.2} s, {cpu:.2} s of processor time, {} bytes",

@@ -22,17 +22,10 @@ impl ObjectKey {
 
     /// The key of one file: every file has a random salt, so that the same counter nonces never meet the same key,
     /// and a chunk of one file never opens in another.
-    pub(crate) fn for_file(
-        &self,
-        salt: &[u8; SALT_LEN],
-        purpose: &[u8],
-        identity: &[u8],
-    ) -> FileKey {
+    pub(crate) fn for_file(&self, salt: &[u8; SALT_LEN], purpose: &[u8], identity: &[u8]) -> FileKey {
         let secret = Salt::new(HKDF_SHA256, salt).extract(self.0.as_ref());
         let info = [purpose, identity];
-        let okm = secret
-            .expand(&info, &AES_256_GCM)
-            .expect("32 bytes are fewer than HKDF can give");
+        let okm = secret.expand(&info, &AES_256_GCM).expect("32 bytes are fewer than HKDF can give");
         FileKey(LessSafeKey::new(UnboundKey::from(okm)))
     }
 }
@@ -61,15 +54,8 @@ impl FileKey {
     }
 
     /// Opens what [`FileKey::seal`] made; `None` if anything differs.
-    pub(crate) fn open<'c>(
-        &self,
-        index: u64,
-        bound: &[u8],
-        chunk: &'c mut [u8],
-    ) -> Option<&'c mut [u8]> {
-        self.0
-            .open_in_place(nonce(index), Aad::from(bound), chunk)
-            .ok()
+    pub(crate) fn open<'c>(&self, index: u64, bound: &[u8], chunk: &'c mut [u8]) -> Option<&'c mut [u8]> {
+        self.0.open_in_place(nonce(index), Aad::from(bound), chunk).ok()
     }
 }
 
@@ -96,10 +82,7 @@ mod tests {
         let file = key.for_file(&[1; 32], b"test", b"one");
         let mut chunk = b"plain".to_vec();
         file.seal(3, b"bound", &mut chunk);
-        assert_eq!(
-            file.open(3, b"bound", &mut chunk.clone()).unwrap(),
-            b"plain"
-        );
+        assert_eq!(file.open(3, b"bound", &mut chunk.clone()).unwrap(), b"plain");
         assert!(file.open(4, b"bound", &mut chunk.clone()).is_none());
         assert!(file.open(3, b"other", &mut chunk.clone()).is_none());
         for other in [

@@ -88,14 +88,10 @@ pub enum CaptureEvent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureFailure {
     /// No space, or a quota or size limit was reached.
-    #[error(
-        "the disk is full: free some space, then start a new recording; what was recorded so far is kept"
-    )]
+    #[error("the disk is full: free some space, then start a new recording; what was recorded so far is kept")]
     DiskFull,
     /// Any other fault of disk or file system.
-    #[error(
-        "the disk reported a fault ({0}): check it, then start a new recording; what was recorded so far is kept"
-    )]
+    #[error("the disk reported a fault ({0}): check it, then start a new recording; what was recorded so far is kept")]
     Disk(String),
 }
 
@@ -164,20 +160,14 @@ impl Capture {
         fs::create_dir_all(&spec.dir)?;
         let free = free_bytes(&spec.dir)?;
         if free < spec.min_free_bytes {
-            return Err(StartError::NoSpace {
-                free,
-                needed: spec.min_free_bytes,
-            });
+            return Err(StartError::NoSpace { free, needed: spec.min_free_bytes });
         }
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(spec.dir.join(FILE_NAME))
-            .map_err(|error| match error.kind() {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(spec.dir.join(FILE_NAME)).map_err(
+            |error| match error.kind() {
                 io::ErrorKind::AlreadyExists => StartError::Exists,
                 _ => StartError::Io(error),
-            })?;
+            },
+        )?;
         let journal = open_journal(file, &spec).inspect_err(|_| {
             // An empty journal would stand in the way of the next try.
             let _ = fs::remove_file(spec.dir.join(FILE_NAME));
@@ -188,25 +178,9 @@ impl Capture {
         let gate = Arc::new(Gate::default());
         gate.set_open(true);
         let allowed: BTreeSet<PeerKey> = spec.participants.iter().map(Participant::peer).collect();
-        let writer = Writer::new(
-            journal,
-            spec,
-            allowed,
-            gate.clone(),
-            packets_in,
-            control_in,
-            events,
-        );
-        std::thread::Builder::new()
-            .name("capture".into())
-            .spawn(move || writer.run())?;
-        Ok((
-            Self {
-                control,
-                sink: PacketSink { packets, gate },
-            },
-            events_in,
-        ))
+        let writer = Writer::new(journal, spec, allowed, gate.clone(), packets_in, control_in, events);
+        std::thread::Builder::new().name("capture".into()).spawn(move || writer.run())?;
+        Ok((Self { control, sink: PacketSink { packets, gate } }, events_in))
     }
 
     /// The way in for packets.
@@ -216,21 +190,8 @@ impl Capture {
     }
 
     /// Writes down that `participant` answered. An answer of no also ends the capture of this participant's media.
-    pub fn consent(
-        &self,
-        participant: ParticipantId,
-        text_version: String,
-        allowed: bool,
-        at: Now,
-    ) {
-        self.say(
-            Mark::Consent {
-                participant,
-                text_version,
-                allowed,
-            },
-            at,
-        );
+    pub fn consent(&self, participant: ParticipantId, text_version: String, allowed: bool, at: Now) {
+        self.say(Mark::Consent { participant, text_version, allowed }, at);
     }
 
     /// Captures nothing from `at` on. When this returns, no more packets are taken.
@@ -247,14 +208,7 @@ impl Capture {
     /// Ends it. When this returns, no more packets are taken; [`CaptureEvent::Stopped`] follows when all is durable.
     pub fn stop(&self, why: StopReason, at: Now) {
         self.sink.gate.end();
-        self.say(
-            Mark::Stopped {
-                why,
-                dropped: 0,
-                refused: 0,
-            },
-            at,
-        );
+        self.say(Mark::Stopped { why, dropped: 0, refused: 0 }, at);
     }
 
     fn say(&self, mark: Mark, at: Now) {
@@ -264,19 +218,10 @@ impl Capture {
 }
 
 fn open_journal(file: File, spec: &CaptureSpec) -> io::Result<JournalWriter<File>> {
-    let identity = Identity {
-        recording: spec.recording,
-        visit: spec.visit,
-        started: spec.started,
-    };
+    let identity = Identity { recording: spec.recording, visit: spec.visit, started: spec.started };
     let mut journal = JournalWriter::new(file, &spec.key, identity)?;
-    let mark = Mark::Started {
-        participants: spec.participants.clone(),
-    };
-    journal.mark(&TimedMark {
-        at: spec.started,
-        mark,
-    });
+    let mark = Mark::Started { participants: spec.participants.clone() };
+    journal.mark(&TimedMark { at: spec.started, mark });
     journal.write_chunk(false)?;
     journal.get_ref().sync_all()?;
     sync_dir(&spec.dir)?;

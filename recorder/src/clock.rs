@@ -28,16 +28,12 @@ pub(crate) struct ClockMap {
 impl ClockMap {
     /// A stretch that begins near this RTP time.
     pub fn starting(rtp_us: i64) -> Self {
-        Self {
-            first_us: rtp_us,
-            minima: Vec::new(),
-        }
+        Self { first_us: rtp_us, minima: Vec::new() }
     }
 
     /// Takes note of an arrival.
     pub fn observe(&mut self, rtp_us: i64, received_us: i64) {
-        let window = usize::try_from(rtp_us.saturating_sub(self.first_us).max(0) / WINDOW_US)
-            .unwrap_or(usize::MAX);
+        let window = usize::try_from(rtp_us.saturating_sub(self.first_us).max(0) / WINDOW_US).unwrap_or(usize::MAX);
         if window >= MAX_WINDOWS {
             return;
         }
@@ -66,17 +62,11 @@ impl ClockMap {
             return rtp_us;
         };
         // Each minimum counts for the middle of its window.
-        let at = rtp_us
-            .saturating_sub(self.first_us)
-            .saturating_sub(WINDOW_US / 2);
-        let window = usize::try_from(at.max(0) / WINDOW_US)
-            .unwrap_or(last)
-            .min(last);
+        let at = rtp_us.saturating_sub(self.first_us).saturating_sub(WINDOW_US / 2);
+        let window = usize::try_from(at.max(0) / WINDOW_US).unwrap_or(last).min(last);
         let (here, next) = (self.minima[window], self.minima[(window + 1).min(last)]);
         let into = if at <= 0 { 0 } else { at % WINDOW_US };
-        rtp_us
-            .saturating_add(here)
-            .saturating_add((next - here) * into / WINDOW_US)
+        rtp_us.saturating_add(here).saturating_add((next - here) * into / WINDOW_US)
     }
 }
 
@@ -96,14 +86,8 @@ mod tests {
 
     #[test]
     fn jitter_does_not_move_the_picture() {
-        let arrivals: Vec<_> = (0..3_000_i64)
-            .map(|n| {
-                (
-                    n * 20_000,
-                    1_000_000 + n * 20_000 + (n * 7_919 % 40) * 1_000,
-                )
-            })
-            .collect();
+        let arrivals: Vec<_> =
+            (0..3_000_i64).map(|n| (n * 20_000, 1_000_000 + n * 20_000 + (n * 7_919 % 40) * 1_000)).collect();
         let map = settled(&arrivals);
         for n in 0..3_000 {
             let off = map.wall_us(n * 20_000) - (1_000_000 + n * 20_000);
@@ -114,9 +98,7 @@ mod tests {
     #[test]
     fn a_fast_crystal_is_followed() {
         // 100 ppm: 360 ms in an hour.
-        let arrivals: Vec<_> = (0..180_000_i64)
-            .map(|n| (n * 20_002, n * 20_000 + (n % 5) * 3_000))
-            .collect();
+        let arrivals: Vec<_> = (0..180_000_i64).map(|n| (n * 20_002, n * 20_000 + (n % 5) * 3_000)).collect();
         let map = settled(&arrivals);
         for n in (0..180_000).step_by(1_000) {
             let off = map.wall_us(n * 20_002) - n * 20_000;
@@ -127,21 +109,12 @@ mod tests {
     #[test]
     fn a_congested_minute_does_not_stretch_time() {
         let delay = |n: i64| {
-            if (1_000..4_000).contains(&n) {
-                300_000
-            } else {
-                10_000
-            }
+            if (1_000..4_000).contains(&n) { 300_000 } else { 10_000 }
         };
-        let arrivals: Vec<_> = (0..6_000_i64)
-            .map(|n| (n * 20_000, n * 20_000 + delay(n)))
-            .collect();
+        let arrivals: Vec<_> = (0..6_000_i64).map(|n| (n * 20_000, n * 20_000 + delay(n))).collect();
         let map = settled(&arrivals);
         for n in 0..6_000 {
-            assert!(
-                (map.wall_us(n * 20_000) - n * 20_000 - 10_000).abs() < 8_000,
-                "packet {n}"
-            );
+            assert!((map.wall_us(n * 20_000) - n * 20_000 - 10_000).abs() < 8_000, "packet {n}");
         }
     }
 

@@ -87,9 +87,7 @@ pub enum ComposeError {
     #[error("there is no capture to compose: it was deleted, or nothing was recorded")]
     Missing,
     /// Not a journal of this version, or not one chunk opens with this key.
-    #[error(
-        "the capture cannot be opened: the key is not this recording's, or a newer version wrote it"
-    )]
+    #[error("the capture cannot be opened: the key is not this recording's, or a newer version wrote it")]
     Unreadable,
     /// It is shorter than one picture.
     #[error("nothing was recorded: the recording was stopped or interrupted as it began")]
@@ -103,9 +101,7 @@ pub enum ComposeError {
         hours: i64,
     },
     /// ffmpeg cannot be started.
-    #[error(
-        "ffmpeg cannot be started at {path}: install it or correct the path, then compose again ({source})"
-    )]
+    #[error("ffmpeg cannot be started at {path}: install it or correct the path, then compose again ({source})")]
     NoFfmpeg {
         /// Where it was looked for.
         path: PathBuf,
@@ -113,22 +109,16 @@ pub enum ComposeError {
         source: io::Error,
     },
     /// The encoder ended early.
-    #[error(
-        "ffmpeg failed while encoding ({0}): compose again; if it fails again, check ffmpeg's version"
-    )]
+    #[error("ffmpeg failed while encoding ({0}): compose again; if it fails again, check ffmpeg's version")]
     Encoder(String),
     /// A child process did nothing for a minute.
-    #[error(
-        "ffmpeg made no progress for a minute and was ended: compose again when the machine is less busy"
-    )]
+    #[error("ffmpeg made no progress for a minute and was ended: compose again when the machine is less busy")]
     Stalled,
     /// It was asked to end.
     #[error("composing was cancelled: compose again later")]
     Cancelled,
     /// The file that was written does not read back.
-    #[error(
-        "the composed file does not read back as written ({0}): check the disk, then compose again"
-    )]
+    #[error("the composed file does not read back as written ({0}): check the disk, then compose again")]
     NotVerified(#[from] ObjectError),
     /// Opus could not be set up.
     #[error("the voices cannot be mixed ({0})")]
@@ -222,12 +212,7 @@ struct Place {
 ///
 /// # Errors
 /// [`ComposeError`]; `out` is then as it was before.
-pub fn compose(
-    dir: &Path,
-    key: &ObjectKey,
-    options: &ComposeOptions,
-    out: &Path,
-) -> Result<Composed, ComposeError> {
+pub fn compose(dir: &Path, key: &ObjectKey, options: &ComposeOptions, out: &Path) -> Result<Composed, ComposeError> {
     let scan = scan(dir, key)?;
     let frame_us = i64::from(1_000_000 / options.frames_per_second.max(1));
     let duration_us = scan.timeline.duration_us();
@@ -238,20 +223,11 @@ pub fn compose(
         return Err(ComposeError::NothingRecorded);
     }
     if duration_us > MAX_DURATION_US {
-        return Err(ComposeError::TooLong {
-            hours: duration_us / 3_600_000_000,
-        });
+        return Err(ComposeError::TooLong { hours: duration_us / 3_600_000_000 });
     }
     let participants = participants(&scan);
     let mut gaps = Vec::new();
-    Studio {
-        dir,
-        key,
-        options,
-        scan: &scan,
-        places: places(&scan, &participants),
-    }
-    .run(out, &mut gaps)?;
+    Studio { dir, key, options, scan: &scan, places: places(&scan, &participants) }.run(out, &mut gaps)?;
 
     let verified = verify_object(out, key, scan.identity.recording, None)?;
     gaps.retain(|gap| gap.from_ms < gap.to_ms);
@@ -287,11 +263,7 @@ fn participants(scan: &Scan) -> Vec<Participant> {
 /// Each participant has a tile, dark without a camera; screens come after.
 fn places(scan: &Scan, participants: &[Participant]) -> Vec<Place> {
     let track = |participant: &Participant, source| {
-        let key = TrackKey {
-            peer: participant.peer(),
-            source,
-            codec: Codec::Vp8,
-        };
+        let key = TrackKey { peer: participant.peer(), source, codec: Codec::Vp8 };
         scan.tracks.contains_key(&key).then_some(key)
     };
     let cameras = participants.iter().map(|participant| Place {
@@ -301,11 +273,7 @@ fn places(scan: &Scan, participants: &[Participant]) -> Vec<Place> {
     });
     let screens = participants.iter().filter_map(|participant| {
         let track = Some(track(participant, Source::Screen)?);
-        Some(Place {
-            participant: participant.id,
-            source: Source::Screen,
-            track,
-        })
+        Some(Place { participant: participant.id, source: Source::Screen, track })
     });
     cameras.chain(screens).collect()
 }

@@ -46,10 +46,7 @@ pub(crate) fn read_frame(from: &mut impl Read) -> io::Result<Option<(u64, Vec<u8
     let [a, b, c, d, pts @ ..] = header;
     let len = u32::from_le_bytes([a, b, c, d]) as usize;
     if len > MAX_FRAME {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "IVF frame too long",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "IVF frame too long"));
     }
     let mut frame = vec![0; len];
     from.read_exact(&mut frame)?;

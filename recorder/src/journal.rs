@@ -102,14 +102,8 @@ impl Header {
     }
 
     fn key(&self, key: &ObjectKey) -> FileKey {
-        let salt = self.bytes[HEADER_LEN - SALT_LEN..]
-            .try_into()
-            .expect("the salt ends the header");
-        key.for_file(
-            salt,
-            b"bedside capture 1",
-            &self.bytes[..HEADER_LEN - SALT_LEN],
-        )
+        let salt = self.bytes[HEADER_LEN - SALT_LEN..].try_into().expect("the salt ends the header");
+        key.for_file(salt, b"bedside capture 1", &self.bytes[..HEADER_LEN - SALT_LEN])
     }
 
     fn chain(&self) -> Chain {
@@ -132,11 +126,7 @@ fn sha256(parts: &[&[u8]]) -> Chain {
     for part in parts {
         context.update(part);
     }
-    context
-        .finish()
-        .as_ref()
-        .try_into()
-        .expect("SHA-256 has 32 bytes")
+    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// The chain after a chunk whose header and ciphertext hash to `sealed`.
@@ -181,15 +171,7 @@ impl<W: Write> JournalWriter<W> {
         let key = header.key(key);
         let chain = header.chain();
         let plain = Vec::with_capacity(MAX_CHUNK / 2);
-        let mut writer = Self {
-            out,
-            header,
-            key,
-            chain,
-            next_index: 0,
-            plain,
-            tracks: Vec::new(),
-        };
+        let mut writer = Self { out, header, key, chain, next_index: 0, plain, tracks: Vec::new() };
         writer.begin_chunk();
         Ok(writer)
     }
@@ -212,11 +194,7 @@ impl<W: Write> JournalWriter<W> {
 
     /// Buffers a packet. Its payload has at most [`MAX_PAYLOAD`] bytes.
     pub fn packet(&mut self, epoch: u32, packet: &TapPacket) {
-        let key = TrackKey {
-            peer: packet.peer,
-            source: packet.source,
-            codec: packet.codec,
-        };
+        let key = TrackKey { peer: packet.peer, source: packet.source, codec: packet.codec };
         let track = match self.tracks.iter().position(|&known| known == (key, epoch)) {
             Some(track) => track,
             None => {
@@ -236,10 +214,8 @@ impl<W: Write> JournalWriter<W> {
         self.plain.push(u8::from(packet.marker));
         self.plain.extend_from_slice(&packet.seq.to_be_bytes());
         self.plain.extend_from_slice(&packet.rtp_time.to_be_bytes());
-        self.plain
-            .extend_from_slice(&packet.received_us.to_be_bytes());
-        self.plain
-            .extend_from_slice(&(packet.payload.len() as u32).to_be_bytes());
+        self.plain.extend_from_slice(&packet.received_us.to_be_bytes());
+        self.plain.extend_from_slice(&(packet.payload.len() as u32).to_be_bytes());
         self.plain.extend_from_slice(&packet.payload);
     }
 
@@ -247,23 +223,14 @@ impl<W: Write> JournalWriter<W> {
     pub fn mark(&mut self, mark: &TimedMark) {
         let json = serde_json::to_vec(mark).expect("marks have string keys only");
         self.plain.push(MARK);
-        self.plain
-            .extend_from_slice(&(json.len() as u32).to_be_bytes());
+        self.plain.extend_from_slice(&(json.len() as u32).to_be_bytes());
         self.plain.extend_from_slice(&json);
     }
 
     /// Seals what is buffered into a chunk and writes it in one call. Nothing may follow a `last` chunk.
     pub fn write_chunk(&mut self, last: bool) -> io::Result<()> {
-        let header = chunk_header(
-            self.next_index,
-            if last { LAST } else { 0 },
-            self.plain.len() + TAG_LEN,
-        );
-        self.key.seal(
-            self.next_index,
-            &bound(&self.header, &header),
-            &mut self.plain,
-        );
+        let header = chunk_header(self.next_index, if last { LAST } else { 0 }, self.plain.len() + TAG_LEN);
+        self.key.seal(self.next_index, &bound(&self.header, &header), &mut self.plain);
         self.chain = chain_after(&self.chain, &sha256(&[&header, &self.plain]));
         self.next_index += 1;
         self.plain.splice(..0, header);
@@ -355,21 +322,8 @@ fn frames(mut plain: Bytes, each: &mut impl FnMut(Entry)) -> Option<()> {
                 let payload = plain.slice_ref(fields.take(length)?);
                 let rest = plain.slice_ref(fields.0);
                 plain = rest;
-                let TrackKey {
-                    peer,
-                    source,
-                    codec,
-                } = key;
-                let packet = TapPacket {
-                    peer,
-                    source,
-                    codec,
-                    seq,
-                    rtp_time,
-                    marker,
-                    payload,
-                    received_us,
-                };
+                let TrackKey { peer, source, codec } = key;
+                let packet = TapPacket { peer, source, codec, seq, rtp_time, marker, payload, received_us };
                 each(Entry::Packet { epoch, packet });
             }
             MARK => {

@@ -31,15 +31,14 @@ mod webm;
 
 pub use aead::ObjectKey;
 pub use capture::{
-    Capture, CaptureEvent, CaptureEvents, CaptureFailure, CaptureSpec, MIN_FREE_BYTES, PacketSink,
-    StartError,
+    Capture, CaptureEvent, CaptureEvents, CaptureFailure, CaptureSpec, MIN_FREE_BYTES, PacketSink, StartError,
 };
 pub use compose::{ComposeError, ComposeOptions, Composed, Gap, GapReason, compose};
 pub use journal::{Damage, DamageKind, Tail};
 pub use mark::{Mark, Participant, TimedMark};
 pub use object::{
-    CHUNK_BYTES as OBJECT_CHUNK_BYTES, DeleteError, ObjectError, SealWriter, SealedObject,
-    VerifiedObject, delete_capture, verify_object,
+    CHUNK_BYTES as OBJECT_CHUNK_BYTES, DeleteError, ObjectError, SealWriter, SealedObject, VerifiedObject,
+    delete_capture, verify_object,
 };
 pub use recover::{CaptureSummary, RecoverError, recover};
 pub use timeline::Pause;

@@ -34,9 +34,7 @@ pub enum ObjectError {
     #[error("this is not the sealed file of this recording: restore it from a backup")]
     NotThisObject,
     /// A chunk does not open: altered, moved, of another file, or the key is wrong.
-    #[error(
-        "chunk {chunk} of the recording was altered or does not belong here: restore the file from a backup"
-    )]
+    #[error("chunk {chunk} of the recording was altered or does not belong here: restore the file from a backup")]
     Altered {
         /// Its number, from 0.
         chunk: u64,
@@ -111,26 +109,12 @@ impl SealWriter {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
         let header = Header::new(object);
         file.write_all_at(&header.0, 0)?;
         let key = header.key(key);
         let buffer = || Vec::with_capacity(CHUNK_BYTES + TAG_LEN);
-        Ok(Self {
-            file,
-            path: path.into(),
-            partial,
-            header,
-            key,
-            first: buffer(),
-            current: buffer(),
-            index: 0,
-        })
+        Ok(Self { file, path: path.into(), partial, header, key, first: buffer(), current: buffer(), index: 0 })
     }
 
     /// Bytes of plaintext so far.
@@ -140,11 +124,7 @@ impl SealWriter {
     }
 
     fn filling(&self) -> &Vec<u8> {
-        if self.index == 0 {
-            &self.first
-        } else {
-            &self.current
-        }
+        if self.index == 0 { &self.first } else { &self.current }
     }
 
     /// Overwrites plaintext that was written before, within the first chunk.
@@ -157,11 +137,7 @@ impl SealWriter {
 
     fn seal(&mut self, last: bool) -> io::Result<()> {
         let at = HEADER_LEN as u64 + self.index * SEALED_CHUNK;
-        self.key.seal(
-            self.index,
-            &self.header.bound(self.index, last),
-            &mut self.current,
-        );
+        self.key.seal(self.index, &self.header.bound(self.index, last), &mut self.current);
         self.file.write_all_at(&self.current, at)?;
         self.current.clear();
         Ok(())
@@ -173,25 +149,17 @@ impl SealWriter {
     /// When the disk refuses. The partial file may be left; the next [`SealWriter::create`] overwrites it.
     pub fn finish(mut self) -> io::Result<()> {
         if self.first.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a sealed file holds at least one byte",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a sealed file holds at least one byte"));
         }
         if self.index > 0 {
             self.seal(true)?;
         }
         let last = self.index == 0;
-        self.key
-            .seal(0, &self.header.bound(0, last), &mut self.first);
+        self.key.seal(0, &self.header.bound(0, last), &mut self.first);
         self.file.write_all_at(&self.first, HEADER_LEN as u64)?;
         self.file.sync_all()?;
         fs::rename(&self.partial, &self.path)?;
-        match self
-            .path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
+        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             Some(parent) => sync_dir(parent),
             None => sync_dir(Path::new(".")),
         }
@@ -207,11 +175,7 @@ impl Write for SealWriter {
             }
             self.index += 1;
         }
-        let filling = if self.index == 0 {
-            &mut self.first
-        } else {
-            &mut self.current
-        };
+        let filling = if self.index == 0 { &mut self.first } else { &mut self.current };
         let n = bytes.len().min(CHUNK_BYTES - filling.len());
         filling.extend_from_slice(&bytes[..n]);
         Ok(n)
@@ -255,12 +219,7 @@ impl SealedObject {
         if last_len <= TAG_LEN as u64 {
             return Err(ObjectError::CutOff { chunk: chunks - 1 });
         }
-        let object = Self {
-            file,
-            header,
-            key,
-            len: sealed - chunks * TAG_LEN as u64,
-        };
+        let object = Self { file, header, key, len: sealed - chunks * TAG_LEN as u64 };
         object.chunk(chunks - 1).map_err(|error| match error {
             ObjectError::Altered { chunk } => ObjectError::CutOff { chunk },
             other => other,
@@ -270,10 +229,7 @@ impl SealedObject {
 
     /// Length of the plaintext, bytes; never 0.
     #[must_use]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "an empty one cannot be written"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "an empty one cannot be written")]
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -284,17 +240,10 @@ impl SealedObject {
 
     fn chunk(&self, index: u64) -> Result<Vec<u8>, ObjectError> {
         let last = index == self.last_chunk();
-        let plain_len = if last {
-            self.len - index * CHUNK_BYTES as u64
-        } else {
-            CHUNK_BYTES as u64
-        };
+        let plain_len = if last { self.len - index * CHUNK_BYTES as u64 } else { CHUNK_BYTES as u64 };
         let mut sealed = vec![0; plain_len as usize + TAG_LEN];
-        self.file
-            .read_exact_at(&mut sealed, HEADER_LEN as u64 + index * SEALED_CHUNK)?;
-        let opened = self
-            .key
-            .open(index, &self.header.bound(index, last), &mut sealed);
+        self.file.read_exact_at(&mut sealed, HEADER_LEN as u64 + index * SEALED_CHUNK)?;
+        let opened = self.key.open(index, &self.header.bound(index, last), &mut sealed);
         if opened.is_none() {
             return Err(ObjectError::Altered { chunk: index });
         }
@@ -351,10 +300,7 @@ pub fn verify_object(
     }
     let found = hex::encode(plain.finish());
     if let Some(expected) = expected.filter(|&expected| expected != found) {
-        return Err(ObjectError::OtherContent {
-            expected: expected.into(),
-            found,
-        });
+        return Err(ObjectError::OtherContent { expected: expected.into(), found });
     }
     let mut stored = Context::new(&SHA256);
     let mut buffer = vec![0; CHUNK_BYTES];
@@ -368,22 +314,14 @@ pub fn verify_object(
         sealed_bytes += n as u64;
     }
     let sealed_sha256 = hex::encode(stored.finish());
-    Ok(VerifiedObject {
-        object,
-        sha256: found,
-        sealed_sha256,
-        bytes: sealed.len,
-        sealed_bytes,
-    })
+    Ok(VerifiedObject { object, sha256: found, sealed_sha256, bytes: sealed.len, sealed_bytes })
 }
 
 /// Why a capture was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
     /// The proof is about another recording.
-    #[error(
-        "the verified file belongs to another recording than this capture: verify the right one, then delete"
-    )]
+    #[error("the verified file belongs to another recording than this capture: verify the right one, then delete")]
     OtherRecording,
     /// The disk refuses.
     #[error("the capture cannot be deleted ({0}): check permissions, then try again")]

@@ -15,14 +15,10 @@ use crate::{Damage, Mark, ObjectKey, Tail};
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The folder holds no capture.
-    #[error(
-        "there is no capture in this folder: nothing was recorded, or it was deleted after composing"
-    )]
+    #[error("there is no capture in this folder: nothing was recorded, or it was deleted after composing")]
     Missing,
     /// Not a journal of this version.
-    #[error(
-        "the file in this folder is not a capture of this version: use the version that wrote it"
-    )]
+    #[error("the file in this folder is not a capture of this version: use the version that wrote it")]
     NotACapture,
     /// Not one chunk opens.
     #[error(
@@ -88,12 +84,7 @@ pub fn recover(dir: &Path, key: &ObjectKey) -> Result<CaptureSummary, RecoverErr
     }
     let (mut why, mut dropped, mut refused) = (StopReason::Interrupted, 0, 0);
     for timed in &scan.marks {
-        if let Mark::Stopped {
-            why: said,
-            dropped: d,
-            refused: r,
-        } = &timed.mark
-        {
+        if let Mark::Stopped { why: said, dropped: d, refused: r } = &timed.mark {
             (why, dropped, refused) = (*said, *d, *r);
         }
     }

@@ -35,10 +35,7 @@ impl Timeline {
     /// From the marks of a capture that began at `started` and whose last packet came at `last_us`
     /// (`i64::MIN` if there is none).
     pub fn new(started: Now, marks: &[TimedMark], last_us: i64) -> Self {
-        let mut timeline = Self {
-            runs: Vec::new(),
-            stopped_us: 0,
-        };
+        let mut timeline = Self { runs: Vec::new(), stopped_us: 0 };
         let mut running_since = Some(started.0.saturating_mul(1_000));
         let mut latest = started.0.saturating_mul(1_000);
         let mut stopped = None;
@@ -60,11 +57,7 @@ impl Timeline {
                 Mark::Started { .. } | Mark::Consent { .. } => {}
             }
         }
-        let end = stopped.unwrap_or(if running_since.is_some() {
-            latest.max(last_us)
-        } else {
-            latest
-        });
+        let end = stopped.unwrap_or(if running_since.is_some() { latest.max(last_us) } else { latest });
         if let Some(from_us) = running_since {
             timeline.push(from_us, end);
         }
@@ -74,18 +67,12 @@ impl Timeline {
 
     fn push(&mut self, from_us: i64, to_us: i64) {
         let at_us = self.duration_us();
-        self.runs.push(Run {
-            from_us,
-            to_us,
-            at_us,
-        });
+        self.runs.push(Run { from_us, to_us, at_us });
     }
 
     /// Length of the composed file.
     pub fn duration_us(&self) -> i64 {
-        self.runs
-            .last()
-            .map_or(0, |run| run.at_us + (run.to_us - run.from_us))
+        self.runs.last().map_or(0, |run| run.at_us + (run.to_us - run.from_us))
     }
 
     /// When capture ended.
@@ -140,48 +127,22 @@ mod tests {
     }
 
     fn resumed(ms: i64) -> TimedMark {
-        at(
-            ms,
-            Mark::Resumed {
-                participants: Vec::new(),
-            },
-        )
+        at(ms, Mark::Resumed { participants: Vec::new() })
     }
 
     fn stopped(ms: i64) -> TimedMark {
-        at(
-            ms,
-            Mark::Stopped {
-                why: StopReason::Stopped,
-                dropped: 0,
-                refused: 0,
-            },
-        )
+        at(ms, Mark::Stopped { why: StopReason::Stopped, dropped: 0, refused: 0 })
     }
 
     #[test]
     fn pauses_are_cut_out_and_named() {
-        let timeline = Timeline::new(
-            Now(1_000),
-            &[paused(3_000), resumed(10_000), stopped(15_000)],
-            i64::MIN,
-        );
+        let timeline = Timeline::new(Now(1_000), &[paused(3_000), resumed(10_000), stopped(15_000)], i64::MIN);
         assert_eq!(timeline.duration_us(), 7_000_000);
         assert_eq!(timeline.nearest(2_500_000), 1_500_000);
         assert_eq!(timeline.nearest(5_000_000), 2_000_000);
         assert_eq!(timeline.nearest(11_000_000), 3_000_000);
-        assert_eq!(
-            (timeline.nearest(0), timeline.nearest(99_000_000)),
-            (0, 7_000_000)
-        );
-        assert_eq!(
-            timeline.pauses(),
-            [Pause {
-                from: Now(3_000),
-                to: Now(10_000),
-                at_ms: 2_000
-            }]
-        );
+        assert_eq!((timeline.nearest(0), timeline.nearest(99_000_000)), (0, 7_000_000));
+        assert_eq!(timeline.pauses(), [Pause { from: Now(3_000), to: Now(10_000), at_ms: 2_000 }]);
     }
 
     #[test]
@@ -202,23 +163,12 @@ mod tests {
     fn one_that_is_stopped_in_a_pause_says_so() {
         let timeline = Timeline::new(Now(0), &[paused(2_000), stopped(5_000)], 1_900_000);
         assert_eq!(timeline.duration_us(), 2_000_000);
-        assert_eq!(
-            timeline.pauses(),
-            [Pause {
-                from: Now(2_000),
-                to: Now(5_000),
-                at_ms: 2_000
-            }]
-        );
+        assert_eq!(timeline.pauses(), [Pause { from: Now(2_000), to: Now(5_000), at_ms: 2_000 }]);
     }
 
     #[test]
     fn a_clock_that_is_set_back_does_not_turn_time_around() {
-        let timeline = Timeline::new(
-            Now(10_000),
-            &[paused(9_000), resumed(8_000), stopped(12_000)],
-            i64::MIN,
-        );
+        let timeline = Timeline::new(Now(10_000), &[paused(9_000), resumed(8_000), stopped(12_000)], i64::MIN);
         assert_eq!(timeline.duration_us(), 2_000_000);
     }
 }

@@ -92,9 +92,7 @@ impl Cutter {
             self.newest_seq = packet.seq;
             self.offset_us = offset_us;
         }
-        self.stretch
-            .map(|(stretch, _)| stretch)
-            .filter(|&stretch| stretch < MAX_STRETCHES)
+        self.stretch.map(|(stretch, _)| stretch).filter(|&stretch| stretch < MAX_STRETCHES)
     }
 }
 
@@ -111,11 +109,7 @@ pub(crate) fn scan(dir: &Path, key: &ObjectKey) -> Result<Scan, JournalError> {
             Entry::Packet { epoch, packet } => {
                 packets += 1;
                 last_us = last_us.max(packet.received_us);
-                let key = TrackKey {
-                    peer: packet.peer,
-                    source: packet.source,
-                    codec: packet.codec,
-                };
+                let key = TrackKey { peer: packet.peer, source: packet.source, codec: packet.codec };
                 let track = tracks.entry(key).or_default();
                 let at = rtp_us(packet.rtp_time, clock_rate(packet.codec));
                 if let Some(stretch) = track.cutter.stretch_of(epoch, &packet, at) {
@@ -188,10 +182,7 @@ impl TrackPackets {
                 return Ok(Some(ordered));
             }
             if let Some((stretch, at, packet)) = self.next.take() {
-                self.order = Reorder {
-                    stretch,
-                    ..Reorder::default()
-                };
+                self.order = Reorder { stretch, ..Reorder::default() };
                 self.order.push(packet, at);
             } else if self.ended {
                 return Ok(None);
@@ -209,12 +200,7 @@ impl TrackPackets {
         let Entry::Packet { epoch, packet } = entry else {
             return Ok(());
         };
-        if (TrackKey {
-            peer: packet.peer,
-            source: packet.source,
-            codec: packet.codec,
-        }) != self.key
-        {
+        if (TrackKey { peer: packet.peer, source: packet.source, codec: packet.codec }) != self.key {
             return Ok(());
         }
         let at = rtp_us(packet.rtp_time, clock_rate(packet.codec));
@@ -243,11 +229,8 @@ impl Reorder {
         if self.expected.is_some_and(|expected| packet.seq < expected) {
             return;
         }
-        self.newest_us = if self.waiting.is_empty() {
-            packet.received_us
-        } else {
-            self.newest_us.max(packet.received_us)
-        };
+        self.newest_us =
+            if self.waiting.is_empty() { packet.received_us } else { self.newest_us.max(packet.received_us) };
         self.waiting.entry(packet.seq).or_insert((packet, rtp_us));
     }
 
@@ -265,12 +248,7 @@ impl Reorder {
         }
         let (packet, rtp_us) = self.waiting.pop_first().map(|(_, waiting)| waiting)?;
         self.expected = Some(seq.saturating_add(1));
-        Some(Ordered {
-            packet,
-            stretch: self.stretch,
-            rtp_us,
-            missing,
-        })
+        Some(Ordered { packet, stretch: self.stretch, rtp_us, missing })
     }
 }
 
@@ -311,38 +289,19 @@ mod tests {
 
     #[test]
     fn a_late_packet_is_put_in_its_place() {
-        let arrivals = [
-            (1, 0),
-            (2, 20_000),
-            (4, 60_000),
-            (5, 80_000),
-            (3, 400_000),
-            (6, 410_000),
-        ];
-        assert_eq!(
-            ordered(&arrivals),
-            [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]
-        );
+        let arrivals = [(1, 0), (2, 20_000), (4, 60_000), (5, 80_000), (3, 400_000), (6, 410_000)];
+        assert_eq!(ordered(&arrivals), [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]);
     }
 
     #[test]
     fn a_lost_packet_is_given_up_and_counted() {
-        let arrivals = [
-            (1, 0),
-            (2, 20_000),
-            (5, 80_000),
-            (6, 2_000_000),
-            (3, 2_100_000),
-        ];
+        let arrivals = [(1, 0), (2, 20_000), (5, 80_000), (6, 2_000_000), (3, 2_100_000)];
         assert_eq!(ordered(&arrivals), [(1, 0), (2, 0), (5, 2), (6, 0)]);
     }
 
     #[test]
     fn the_first_packets_may_come_out_of_order() {
-        assert_eq!(
-            ordered(&[(3, 0), (1, 5_000), (2, 9_000)]),
-            [(1, 0), (2, 0), (3, 0)]
-        );
+        assert_eq!(ordered(&[(3, 0), (1, 5_000), (2, 9_000)]), [(1, 0), (2, 0), (3, 0)]);
     }
 
     #[test]
@@ -360,11 +319,7 @@ mod tests {
         assert_eq!(stretch(0, packet(11, 220_000)), 0);
         assert_eq!(stretch(0, packet(1, 30_000_000)), 1, "another clock");
         assert_eq!(stretch(1, packet(2, 30_020_000)), 2, "after a pause");
-        assert_eq!(
-            stretch(1, packet(900_000, 30_040_000)),
-            3,
-            "other sequence numbers"
-        );
+        assert_eq!(stretch(1, packet(900_000, 30_040_000)), 3, "other sequence numbers");
     }
 
     proptest! {

@@ -40,11 +40,7 @@ impl FrameAssembler {
     /// Takes the next packet; `hole` says that packets are missing before it.
     pub fn push(&mut self, packet: &TapPacket, hole: bool) -> Assembled {
         let mut broken = hole;
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|frame| hole || frame.rtp_time != packet.rtp_time)
-        {
+        if self.current.as_ref().is_some_and(|frame| hole || frame.rtp_time != packet.rtp_time) {
             self.current = None;
             broken = true;
         }
@@ -52,9 +48,7 @@ impl FrameAssembler {
             return self.skip(packet, broken);
         };
         match &mut self.current {
-            Some(frame) if frame.data.len() + data.len() <= MAX_FRAME => {
-                frame.data.extend_from_slice(data)
-            }
+            Some(frame) if frame.data.len() + data.len() <= MAX_FRAME => frame.data.extend_from_slice(data),
             None if begins => {
                 self.current = Some(Frame {
                     rtp_time: packet.rtp_time,
@@ -65,11 +59,7 @@ impl FrameAssembler {
             }
             _ => return self.skip(packet, broken),
         }
-        let frame = if packet.marker {
-            self.current.take()
-        } else {
-            None
-        };
+        let frame = if packet.marker { self.current.take() } else { None };
         match frame.map(classified) {
             Some(Some(frame)) if !broken => Assembled::Frame(frame),
             // What is whole after a hole is only of use if it needs nothing from before.
@@ -84,11 +74,7 @@ impl FrameAssembler {
         self.current = None;
         let known = self.skipped == Some(packet.rtp_time) && !broken;
         self.skipped = Some(packet.rtp_time);
-        if known {
-            Assembled::Nothing
-        } else {
-            Assembled::Broken
-        }
+        if known { Assembled::Nothing } else { Assembled::Broken }
     }
 }
 
@@ -175,35 +161,19 @@ mod tests {
             &[0x90, 0xe0, 0x91, 0x22, 0x05, 0x40],
             &[0x90, 0x30, 0x40],
         ] {
-            assert_eq!(
-                strip_descriptor(&with(descriptor, &KEY)),
-                Some((true, &KEY[..])),
-                "{descriptor:x?}"
-            );
+            assert_eq!(strip_descriptor(&with(descriptor, &KEY)), Some((true, &KEY[..])), "{descriptor:x?}");
             assert_eq!(strip_descriptor(descriptor), None, "{descriptor:x?} alone");
         }
-        assert_eq!(
-            strip_descriptor(&with(&[0x00], &DELTA)),
-            Some((false, &DELTA[..]))
-        );
-        assert_eq!(
-            strip_descriptor(&with(&[0x11], &DELTA)),
-            Some((false, &DELTA[..])),
-            "second partition"
-        );
+        assert_eq!(strip_descriptor(&with(&[0x00], &DELTA)), Some((false, &DELTA[..])));
+        assert_eq!(strip_descriptor(&with(&[0x11], &DELTA)), Some((false, &DELTA[..])), "second partition");
         assert_eq!(strip_descriptor(&[]), None);
     }
 
     #[test]
     fn a_frame_of_several_packets_is_put_together() {
         let mut assembler = FrameAssembler::default();
-        assert_eq!(
-            assembler.push(&packet(1, 9, false, &with(&[0x10], &KEY)), false),
-            Assembled::Nothing
-        );
-        let Assembled::Frame(frame) =
-            assembler.push(&packet(2, 9, true, &with(&[0x00], &[7, 8])), false)
-        else {
+        assert_eq!(assembler.push(&packet(1, 9, false, &with(&[0x10], &KEY)), false), Assembled::Nothing);
+        let Assembled::Frame(frame) = assembler.push(&packet(2, 9, true, &with(&[0x00], &[7, 8])), false) else {
             panic!("no frame")
         };
         assert_eq!(frame.key, Some((640, 360)));
@@ -214,35 +184,17 @@ mod tests {
     fn a_hole_breaks_what_depends_on_it_but_not_a_keyframe() {
         let mut assembler = FrameAssembler::default();
         assembler.push(&packet(1, 9, false, &with(&[0x10], &DELTA)), false);
-        assert_eq!(
-            assembler.push(&packet(3, 9, true, &with(&[0x00], &[1])), true),
-            Assembled::Broken
-        );
-        assert_eq!(
-            assembler.push(&packet(5, 12, true, &with(&[0x10], &DELTA)), true),
-            Assembled::Broken
-        );
-        assert!(matches!(
-            assembler.push(&packet(7, 15, true, &with(&[0x10], &KEY)), true),
-            Assembled::Frame(_)
-        ));
+        assert_eq!(assembler.push(&packet(3, 9, true, &with(&[0x00], &[1])), true), Assembled::Broken);
+        assert_eq!(assembler.push(&packet(5, 12, true, &with(&[0x10], &DELTA)), true), Assembled::Broken);
+        assert!(matches!(assembler.push(&packet(7, 15, true, &with(&[0x10], &KEY)), true), Assembled::Frame(_)));
     }
 
     #[test]
     fn a_frame_without_its_begin_is_reported_once() {
         let mut assembler = FrameAssembler::default();
-        assert_eq!(
-            assembler.push(&packet(2, 9, false, &with(&[0x00], &[1])), false),
-            Assembled::Broken
-        );
-        assert_eq!(
-            assembler.push(&packet(3, 9, true, &with(&[0x00], &[1])), false),
-            Assembled::Nothing
-        );
-        assert!(matches!(
-            assembler.push(&packet(4, 12, true, &with(&[0x10], &DELTA)), false),
-            Assembled::Frame(_)
-        ));
+        assert_eq!(assembler.push(&packet(2, 9, false, &with(&[0x00], &[1])), false), Assembled::Broken);
+        assert_eq!(assembler.push(&packet(3, 9, true, &with(&[0x00], &[1])), false), Assembled::Nothing);
+        assert!(matches!(assembler.push(&packet(4, 12, true, &with(&[0x10], &DELTA)), false), Assembled::Frame(_)));
     }
 
     #[test]

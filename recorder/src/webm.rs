@@ -65,14 +65,7 @@ impl WebmWriter {
         );
         let tracks = element(0x1654_AE6B, &[video_track(shape), audio_track(shape)]);
         let seek_head = |info_at: u64, tracks_at: u64| {
-            element(
-                0x114D_9B74,
-                &[
-                    seek(0x1549_A966, info_at),
-                    seek(0x1654_AE6B, tracks_at),
-                    seek(0x1C53_BB6B, 0),
-                ],
-            )
+            element(0x114D_9B74, &[seek(0x1549_A966, info_at), seek(0x1654_AE6B, tracks_at), seek(0x1C53_BB6B, 0)])
         };
         let info_at = seek_head(0, 0).len() as u64;
         head.extend(seek_head(info_at, info_at + info.len() as u64));
@@ -107,10 +100,7 @@ impl WebmWriter {
     }
 
     fn block(&mut self, track: u8, at_ms: u64, key: bool, data: &[u8]) -> io::Result<()> {
-        if self
-            .cluster_ms
-            .is_some_and(|start| at_ms >= start + MAX_CLUSTER_MS)
-        {
+        if self.cluster_ms.is_some_and(|start| at_ms >= start + MAX_CLUSTER_MS) {
             self.close_cluster()?;
         }
         let start = *self.cluster_ms.get_or_insert(at_ms);
@@ -130,13 +120,11 @@ impl WebmWriter {
             return Ok(());
         };
         if std::mem::take(&mut self.cue_here) {
-            self.cues
-                .push((start, self.out.position() - self.segment_start));
+            self.cues.push((start, self.out.position() - self.segment_start));
         }
         let timestamp = uint(0xE7, start);
         self.out.write_all(&[0x1F, 0x43, 0xB6, 0x75])?;
-        self.out
-            .write_all(&size(timestamp.len() + self.cluster.len()))?;
+        self.out.write_all(&size(timestamp.len() + self.cluster.len()))?;
         self.out.write_all(&timestamp)?;
         self.out.write_all(&self.cluster)?;
         self.cluster.clear();
@@ -157,12 +145,8 @@ impl WebmWriter {
             .collect();
         self.out.write_all(&element(0x1C53_BB6B, &points))?;
         let segment_size = self.out.position() - self.segment_start;
-        self.out.patch(
-            self.segment_size_at,
-            &(segment_size | 0x01 << 56).to_be_bytes(),
-        );
-        self.out
-            .patch(self.cues_position_at, &cues_at.to_be_bytes());
+        self.out.patch(self.segment_size_at, &(segment_size | 0x01 << 56).to_be_bytes());
+        self.out.patch(self.cues_position_at, &cues_at.to_be_bytes());
         self.out.patch(self.duration_at, &duration_ms.to_be_bytes());
         self.out.finish()
     }
@@ -179,13 +163,7 @@ fn video_track(shape: &Shape) -> Vec<u8> {
             element(0x22_B59C, &[b"und".to_vec()]),
             element(0x86, &[b"V_VP8".to_vec()]),
             uint(0x23_E383, shape.frame_ns),
-            element(
-                0xE0,
-                &[
-                    uint(0xB0, u64::from(shape.width)),
-                    uint(0xBA, u64::from(shape.height)),
-                ],
-            ),
+            element(0xE0, &[uint(0xB0, u64::from(shape.width)), uint(0xBA, u64::from(shape.height))]),
         ],
     )
 }
@@ -206,10 +184,7 @@ fn audio_track(shape: &Shape) -> Vec<u8> {
             element(0x22_B59C, &[b"und".to_vec()]),
             element(0x86, &[b"A_OPUS".to_vec()]),
             element(0x63A2, &[opus_head]),
-            uint(
-                0x56AA,
-                u64::from(shape.opus_pre_skip) * 1_000_000_000 / 48_000,
-            ),
+            uint(0x56AA, u64::from(shape.opus_pre_skip) * 1_000_000_000 / 48_000),
             uint(0x56BB, SEEK_PRE_ROLL_NS),
             element(0xE1, &[float(0xB5, 48_000.0), uint(0x9F, 1)]),
         ],
@@ -218,13 +193,7 @@ fn audio_track(shape: &Shape) -> Vec<u8> {
 
 fn seek(id: u32, position: u64) -> Vec<u8> {
     // Eight bytes for the position, whatever it is: it may be filled in later.
-    element(
-        0x4DBB,
-        &[
-            element(0x53AB, &[id_bytes(id)]),
-            element(0x53AC, &[position.to_be_bytes().to_vec()]),
-        ],
-    )
+    element(0x4DBB, &[element(0x53AB, &[id_bytes(id)]), element(0x53AC, &[position.to_be_bytes().to_vec()])])
 }
 
 fn id_bytes(id: u32) -> Vec<u8> {
@@ -245,9 +214,7 @@ fn size(len: usize) -> Vec<u8> {
 fn element(id: u32, parts: &[Vec<u8>]) -> Vec<u8> {
     let mut element = id_bytes(id);
     element.extend(size(parts.iter().map(Vec::len).sum()));
-    parts
-        .iter()
-        .for_each(|part| element.extend_from_slice(part));
+    parts.iter().for_each(|part| element.extend_from_slice(part));
     element
 }
 

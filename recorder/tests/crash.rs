@@ -28,16 +28,11 @@ fn again(test: &str, dir: &Path) -> Child {
 }
 
 fn child_dir() -> std::path::PathBuf {
-    std::env::var_os(DIR)
-        .expect("runs only as the child of another test")
-        .into()
+    std::env::var_os(DIR).expect("runs only as the child of another test").into()
 }
 
 fn wall_us() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_micros() as i64
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64
 }
 
 /// Waits without holding a core.
@@ -54,15 +49,9 @@ fn pace(until_us: i64) {
 fn records_until_killed() {
     let mut camera = Sender::new(&provider(), Source::Camera);
     let mut voice = Sender::new(&patient(), Source::Microphone);
-    let film = by_arrival([
-        camera.video(&picture("testsrc=s=320x180:r=25:d=20"), 0),
-        voice.tone(440.0, 0, 20_000),
-    ]);
+    let film = by_arrival([camera.video(&picture("testsrc=s=320x180:r=25:d=20"), 0), voice.tone(440.0, 0, 20_000)]);
     let started = Now(wall_us() / 1_000);
-    let spec = CaptureSpec {
-        started,
-        ..spec(&child_dir(), vec![provider(), patient()])
-    };
+    let spec = CaptureSpec { started, ..spec(&child_dir(), vec![provider(), patient()]) };
     let (capture, mut events) = Capture::start(spec).unwrap();
     let sink = capture.sink();
     let shift = started.0 * 1_000 - at_us(0);
@@ -100,16 +89,8 @@ fn sigkill_in_mid_recording_costs_at_most_a_second() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What was still in the pipe was offered too.
-    last_us = lines
-        .map_while(Result::ok)
-        .filter_map(|line| offered(&line))
-        .map(|(us, _)| us)
-        .max()
-        .unwrap_or(last_us);
-    assert!(
-        durable_since.is_some(),
-        "the first bytes were never durable"
-    );
+    last_us = lines.map_while(Result::ok).filter_map(|line| offered(&line)).map(|(us, _)| us).max().unwrap_or(last_us);
+    assert!(durable_since.is_some(), "the first bytes were never durable");
 
     let before = std::fs::read(dir.path().join("capture.journal")).unwrap();
     let summary = recover(dir.path(), &key()).unwrap();
@@ -122,11 +103,7 @@ fn sigkill_in_mid_recording_costs_at_most_a_second() {
     let out = dir.path().join("object");
     let composed = compose(dir.path(), &key(), &ComposeOptions::default(), &out).unwrap();
     assert_eq!(composed.duration_ms, summary.duration_ms);
-    assert_eq!(
-        std::fs::read(dir.path().join("capture.journal")).unwrap(),
-        before,
-        "the capture was changed"
-    );
+    assert_eq!(std::fs::read(dir.path().join("capture.journal")).unwrap(), before, "the capture was changed");
     let plain = dir.path().join("plain.webm");
     unsealed(&out, &plain);
     let (codecs, seconds) = probed(&plain);
@@ -139,21 +116,16 @@ fn sigkill_in_mid_recording_costs_at_most_a_second() {
 #[test]
 #[ignore = "a child of a_full_disk_is_said_at_once_and_keeps_what_is_there"]
 fn records_onto_a_full_disk() {
-    let limit = libc::rlimit {
-        rlim_cur: 700_000,
-        rlim_max: 700_000,
-    };
+    let limit = libc::rlimit { rlim_cur: 700_000, rlim_max: 700_000 };
     // SAFETY: plain calls; the limit is a local that outlives them.
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &limit), 0);
     }
-    let (capture, mut events) =
-        Capture::start(spec(&child_dir(), vec![provider(), patient()])).unwrap();
+    let (capture, mut events) = Capture::start(spec(&child_dir(), vec![provider(), patient()])).unwrap();
     let mut camera = Sender::new(&provider(), Source::Camera);
-    let noise: Vec<Vec<u8>> = (0..2_000)
-        .map(|n| [vec![0x10, 2, 0, 0x9d, 1, 0x2a], vec![n as u8; 3_000]].concat())
-        .collect();
+    let noise: Vec<Vec<u8>> =
+        (0..2_000).map(|n| [vec![0x10, 2, 0, 0x9d, 1, 0x2a], vec![n as u8; 3_000]].concat()).collect();
     let mut rest = camera.video(&noise, 0).into_iter();
     let failure = loop {
         if let Some(packet) = rest.next() {
@@ -193,10 +165,7 @@ fn a_full_disk_is_said_at_once_and_keeps_what_is_there() {
 #[test]
 fn too_little_space_is_said_before_anything_begins() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = CaptureSpec {
-        min_free_bytes: u64::MAX,
-        ..spec(dir.path(), vec![provider()])
-    };
+    let spec = CaptureSpec { min_free_bytes: u64::MAX, ..spec(dir.path(), vec![provider()]) };
     let error = Capture::start(spec).unwrap_err();
     assert!(matches!(error, StartError::NoSpace { .. }), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -209,10 +178,7 @@ fn a_capture_is_never_overwritten() {
     let before = std::fs::read(dir.path().join("capture.journal")).unwrap();
     let error = Capture::start(spec(dir.path(), vec![provider()])).unwrap_err();
     assert!(matches!(error, StartError::Exists), "{error}");
-    assert_eq!(
-        std::fs::read(dir.path().join("capture.journal")).unwrap(),
-        before
-    );
+    assert_eq!(std::fs::read(dir.path().join("capture.journal")).unwrap(), before);
 }
 
 #[test]
@@ -220,16 +186,9 @@ fn packets_of_others_are_refused_and_withdrawing_takes_effect_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let (capture, events) = Capture::start(spec(dir.path(), vec![provider(), patient()])).unwrap();
     let stranger = person(9, "stranger");
-    let mut voices: Vec<Sender> = [provider(), patient(), stranger]
-        .iter()
-        .map(|who| Sender::new(who, Source::Microphone))
-        .collect();
-    let mut say = |from_ms| {
-        voices
-            .iter_mut()
-            .flat_map(|voice| voice.tone(440.0, from_ms, 100))
-            .collect::<Vec<_>>()
-    };
+    let mut voices: Vec<Sender> =
+        [provider(), patient(), stranger].iter().map(|who| Sender::new(who, Source::Microphone)).collect();
+    let mut say = |from_ms| voices.iter_mut().flat_map(|voice| voice.tone(440.0, from_ms, 100)).collect::<Vec<_>>();
     send(&capture.sink(), &say(0));
     capture.consent(patient().id, "en-1".into(), false, Now(STARTED.0 + 100));
     // The mark stands in the queue before what follows: both are taken in order.
@@ -238,13 +197,8 @@ fn packets_of_others_are_refused_and_withdrawing_takes_effect_at_once() {
     for packet in say(300) {
         assert!(!capture.sink().offer(packet), "taken after the end");
     }
-    let Some(CaptureEvent::Stopped { summary }) = finished(events).pop() else {
-        panic!("not stopped")
-    };
-    assert_eq!(
-        (summary.packets, summary.refused, summary.dropped),
-        (10, 5, 0)
-    );
+    let Some(CaptureEvent::Stopped { summary }) = finished(events).pop() else { panic!("not stopped") };
+    assert_eq!((summary.packets, summary.refused, summary.dropped), (10, 5, 0));
     assert_eq!(summary.why, StopReason::Withdrawn);
     assert_eq!((summary.tail, summary.duration_ms), (Tail::Complete, 300));
 }
@@ -254,11 +208,6 @@ fn a_capture_that_is_let_go_of_is_closed_as_interrupted() {
     let dir = tempfile::tempdir().unwrap();
     let (capture, events) = Capture::start(spec(dir.path(), vec![provider()])).unwrap();
     drop(capture);
-    let Some(CaptureEvent::Stopped { summary }) = finished(events).pop() else {
-        panic!("not stopped")
-    };
-    assert_eq!(
-        (summary.why, summary.tail),
-        (StopReason::Interrupted, Tail::Complete)
-    );
+    let Some(CaptureEvent::Stopped { summary }) = finished(events).pop() else { panic!("not stopped") };
+    assert_eq!((summary.why, summary.tail), (StopReason::Interrupted, Tail::Complete));
 }

@@ -94,18 +94,10 @@ pub async fn book(
 
 fn check_times(new: &NewAppointment) -> Result<(), BookError> {
     let length = new.ends_at - new.starts_at;
-    if length.is_positive() && length <= Duration::hours(MAX_HOURS) {
-        Ok(())
-    } else {
-        Err(BookError::BadTimes)
-    }
+    if length.is_positive() && length <= Duration::hours(MAX_HOURS) { Ok(()) } else { Err(BookError::BadTimes) }
 }
 
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    patient: PatientId,
-    new: &NewAppointment,
-) -> Result<Booked, BookError> {
+pub(crate) async fn insert(tx: &mut Tx, patient: PatientId, new: &NewAppointment) -> Result<Booked, BookError> {
     check_times(new)?;
     let (appointment, visit) = (AppointmentId(Uuid::now_v7()), VisitId(Uuid::now_v7()));
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
@@ -120,10 +112,8 @@ pub(crate) async fn insert(
     if !provider {
         return Err(BookError::UnknownProvider);
     }
-    let reason = tx
-        .patient_keys(patient)
-        .await?
-        .seal_text(Place::new("appointment.reason", appointment.0), &new.reason)?;
+    let reason =
+        tx.patient_keys(patient).await?.seal_text(Place::new("appointment.reason", appointment.0), &new.reason)?;
     let booked = sqlx::query!(
         "INSERT INTO appointment (appointment_id, clinic_id, patient_id, provider_id, starts_at, ends_at, visit_type, reason, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -140,14 +130,9 @@ pub(crate) async fn insert(
     .execute(tx.connection()?)
     .await;
     if let Err(error) = booked {
-        let overlap = error
-            .as_database_error()
-            .is_some_and(|error| error.constraint() == Some("appointment_no_overlap"));
-        return Err(if overlap {
-            BookError::Overlap
-        } else {
-            BookError::Failed(error.into())
-        });
+        let overlap =
+            error.as_database_error().is_some_and(|error| error.constraint() == Some("appointment_no_overlap"));
+        return Err(if overlap { BookError::Overlap } else { BookError::Failed(error.into()) });
     }
     sqlx::query!(
         "INSERT INTO visit (visit_id, clinic_id, appointment_id, patient_id) VALUES ($1, $2, $3, $4)",
@@ -164,11 +149,7 @@ pub(crate) async fn insert(
         ..Entry::new("appointment.booked", Resource::Appointment(appointment))
     });
     let link = join_links::insert(tx, appointment, visit, patient, new.starts_at).await?;
-    Ok(Booked {
-        appointment_id: appointment,
-        visit_id: visit,
-        link,
-    })
+    Ok(Booked { appointment_id: appointment, visit_id: visit, link })
 }
 
 /// A slot was not booked.
@@ -184,9 +165,7 @@ pub enum BookError {
     #[error("there is no such provider; choose one from the list")]
     UnknownProvider,
     /// No key, or too long a one.
-    #[error(
-        "the idempotency key must have 1 to {MAX_KEY_BYTES} bytes; send a fresh random one with every booking"
-    )]
+    #[error("the idempotency key must have 1 to {MAX_KEY_BYTES} bytes; send a fresh random one with every booking")]
     BadKey,
     /// The key was used for something else.
     #[error("this idempotency key was used for a different booking; send a new key")]

@@ -146,12 +146,7 @@ pub async fn search(
             resource_type: row.resource_type,
             resource_id: row.resource_id,
             patient_id: row.patient_id.map(PatientId),
-            patient_ids: row
-                .patient_ids
-                .unwrap_or_default()
-                .into_iter()
-                .map(PatientId)
-                .collect(),
+            patient_ids: row.patient_ids.unwrap_or_default().into_iter().map(PatientId).collect(),
             outcome: Outcome::parse(&row.outcome)?,
             reason: row.reason,
             address: row.address,
@@ -160,10 +155,7 @@ pub async fn search(
             detail: row.detail,
         });
     }
-    let next_cursor = items
-        .last()
-        .filter(|_| more)
-        .map(|last| last.seq.to_string());
+    let next_cursor = items.last().filter(|_| more).map(|last| last.seq.to_string());
     Ok(Pending(EventPage { items, next_cursor }))
 }
 
@@ -180,13 +172,8 @@ pub async fn append(
     resource: Resource,
     detail: Option<Value>,
 ) -> Result<(), Error> {
-    let mut tx = records
-        .begin(RequestContext::system(job, clinic, at))
-        .await?;
-    tx.log(Entry {
-        detail,
-        ..Entry::new(action, resource)
-    });
+    let mut tx = records.begin(RequestContext::system(job, clinic, at)).await?;
+    tx.log(Entry { detail, ..Entry::new(action, resource) });
     tx.commit(Pending(())).await
 }
 
@@ -231,11 +218,7 @@ impl Entry {
 }
 
 /// Writes `entry` into the running transaction.
-pub(crate) async fn write(
-    connection: &mut PgConnection,
-    context: &RequestContext,
-    entry: &Entry,
-) -> Result<(), Error> {
+pub(crate) async fn write(connection: &mut PgConnection, context: &RequestContext, entry: &Entry) -> Result<(), Error> {
     let (actor, origin) = (&context.actor, &context.origin);
     sqlx::query!(
         "INSERT INTO audit_event (at, clinic_id, actor_kind, actor_id, actor_role, action, resource_type, resource_id, patient_id, patient_ids,
@@ -287,8 +270,5 @@ pub(crate) async fn write_unknown(
 }
 
 fn user_agent(origin: &Origin) -> Option<String> {
-    origin
-        .user_agent
-        .as_ref()
-        .map(|text| text.chars().take(USER_AGENT_CHARS).collect())
+    origin.user_agent.as_ref().map(|text| text.chars().take(USER_AGENT_CHARS).collect())
 }

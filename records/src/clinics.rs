@@ -26,23 +26,14 @@ pub struct Clinic {
 /// The database can't be reached.
 pub async fn list(records: &Records) -> Result<Vec<Clinic>, Error> {
     let mut tx = records.begin_without_clinic().await?;
-    sqlx::query!("SELECT set_config('bedside.list_clinics', 'on', true)")
-        .fetch_one(&mut *tx)
+    sqlx::query!("SELECT set_config('bedside.list_clinics', 'on', true)").fetch_one(&mut *tx).await?;
+    let rows = sqlx::query!("SELECT clinic_id, name, phone, time_zone FROM clinic ORDER BY created_at, clinic_id")
+        .fetch_all(&mut *tx)
         .await?;
-    let rows = sqlx::query!(
-        "SELECT clinic_id, name, phone, time_zone FROM clinic ORDER BY created_at, clinic_id"
-    )
-    .fetch_all(&mut *tx)
-    .await?;
     tx.commit().await?;
     Ok(rows
         .into_iter()
-        .map(|row| Clinic {
-            id: ClinicId(row.clinic_id),
-            name: row.name,
-            phone: row.phone,
-            time_zone: row.time_zone,
-        })
+        .map(|row| Clinic { id: ClinicId(row.clinic_id), name: row.name, phone: row.phone, time_zone: row.time_zone })
         .collect())
 }
 
@@ -50,12 +41,7 @@ pub async fn list(records: &Records) -> Result<Vec<Clinic>, Error> {
 ///
 /// # Errors
 /// The database can't be reached; [`Error::Forbidden`] for people.
-pub async fn create(
-    tx: &mut Tx,
-    name: &str,
-    phone: &str,
-    time_zone: &str,
-) -> Result<Pending<ClinicId>, Error> {
+pub async fn create(tx: &mut Tx, name: &str, phone: &str, time_zone: &str) -> Result<Pending<ClinicId>, Error> {
     tx.only_system()?;
     let (id, at) = (tx.context().actor.clinic(), tx.context().at);
     sqlx::query!(

@@ -32,11 +32,7 @@ pub struct ConsentText {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn current_text(
-    records: &Records,
-    kind: TextKind,
-    lang: &str,
-) -> Result<ConsentText, Error> {
+pub async fn current_text(records: &Records, kind: TextKind, lang: &str) -> Result<ConsentText, Error> {
     let row = sqlx::query!(
         "SELECT version, lang, title, body FROM consent_text WHERE kind = $1 AND lang IN ($2, 'en')
          ORDER BY published_at DESC, version DESC, (lang = $2) DESC LIMIT 1",
@@ -45,22 +41,11 @@ pub async fn current_text(
     )
     .fetch_one(records.pool())
     .await?;
-    Ok(ConsentText {
-        kind,
-        version: row.version,
-        lang: row.lang,
-        title: row.title,
-        body: row.body,
-    })
+    Ok(ConsentText { kind, version: row.version, lang: row.lang, title: row.title, body: row.body })
 }
 
 /// Whether this is the current text of its kind, in a language that it was published in.
-pub(crate) async fn is_current(
-    tx: &mut Tx,
-    kind: TextKind,
-    version: &str,
-    lang: &str,
-) -> Result<bool, Error> {
+pub(crate) async fn is_current(tx: &mut Tx, kind: TextKind, version: &str, lang: &str) -> Result<bool, Error> {
     let current = sqlx::query_scalar!(
         r#"SELECT EXISTS (
                SELECT FROM consent_text t WHERE t.kind = $1 AND t.version = $2 AND t.lang = $3

@@ -40,9 +40,7 @@ impl Actor {
     #[must_use]
     pub fn clinic(&self) -> ClinicId {
         match *self {
-            Self::Staff { clinic, .. }
-            | Self::Patient { clinic, .. }
-            | Self::System { clinic, .. } => clinic,
+            Self::Staff { clinic, .. } | Self::Patient { clinic, .. } | Self::System { clinic, .. } => clinic,
         }
     }
 
@@ -101,10 +99,6 @@ impl RequestContext {
     /// The server itself does something for `clinic`.
     #[must_use]
     pub fn system(job: &'static str, clinic: ClinicId, at: OffsetDateTime) -> Self {
-        Self {
-            actor: Actor::System { job, clinic },
-            at,
-            origin: Origin::default(),
-        }
+        Self { actor: Actor::System { job, clinic }, at, origin: Origin::default() }
     }
 }

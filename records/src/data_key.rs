@@ -47,10 +47,7 @@ pub(crate) async fn create(tx: &mut Tx, owner: Owner) -> Result<Zeroizing<[u8; 3
     let mut key = Zeroizing::new([0u8; 32]);
     rand::fill(&mut *key).map_err(|_| Error::Sealed("data key"))?;
     let (purpose, id, version) = (owner.purpose(), owner.id(tx), 1);
-    let (wrapping_key, wrapped) = tx
-        .records()
-        .keys()
-        .wrap(&key, &bound(purpose, id, version))?;
+    let (wrapping_key, wrapped) = tx.records().keys().wrap(&key, &bound(purpose, id, version))?;
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     sqlx::query!(
         "INSERT INTO data_key (data_key_id, clinic_id, purpose, owner_id, version, wrapping_key, wrapped, created_at)
@@ -80,35 +77,20 @@ pub(crate) async fn bare(tx: &mut Tx, owner: Owner) -> Result<Option<Zeroizing<[
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let wrapped = row
-        .wrapped
-        .ok_or(Error::Sealed("data key: it was destroyed"))?;
-    tx.records()
-        .keys()
-        .unwrap(
-            &row.wrapping_key,
-            &wrapped,
-            &bound(purpose, id, row.version),
-        )
-        .map(Some)
+    let wrapped = row.wrapped.ok_or(Error::Sealed("data key: it was destroyed"))?;
+    tx.records().keys().unwrap(&row.wrapping_key, &wrapped, &bound(purpose, id, row.version)).map(Some)
 }
 
 impl Tx {
     /// The keys of a patient.
-    pub(crate) async fn patient_keys(
-        &mut self,
-        patient: PatientId,
-    ) -> Result<Arc<DataKeys>, Error> {
+    pub(crate) async fn patient_keys(&mut self, patient: PatientId) -> Result<Arc<DataKeys>, Error> {
         self.load_keys("patient", &[patient.0]).await?;
         self.known_keys(patient.0)
     }
 
     /// The keys of a patient that [`Tx::load_patient_keys`] has loaded.
     pub(crate) fn known_keys(&self, owner: Uuid) -> Result<Arc<DataKeys>, Error> {
-        self.keys
-            .get(&owner)
-            .cloned()
-            .ok_or(Error::Sealed("data key"))
+        self.keys.get(&owner).cloned().ok_or(Error::Sealed("data key"))
     }
 
     /// Loads the keys of many patients at once.
@@ -124,11 +106,7 @@ impl Tx {
     }
 
     async fn load_keys(&mut self, purpose: &str, owners: &[Uuid]) -> Result<(), Error> {
-        let missing: Vec<Uuid> = owners
-            .iter()
-            .copied()
-            .filter(|owner| !self.keys.contains_key(owner))
-            .collect();
+        let missing: Vec<Uuid> = owners.iter().copied().filter(|owner| !self.keys.contains_key(owner)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -147,17 +125,11 @@ impl Tx {
                 &row.wrapped,
                 &bound(purpose, row.owner_id, row.version),
             )?;
-            let keys = loaded.entry(row.owner_id).or_insert_with(|| DataKeys {
-                owner: row.owner_id,
-                versions: Vec::new(),
-            });
+            let keys =
+                loaded.entry(row.owner_id).or_insert_with(|| DataKeys { owner: row.owner_id, versions: Vec::new() });
             keys.push(row.version, &key)?;
         }
-        self.keys.extend(
-            loaded
-                .into_iter()
-                .map(|(owner, keys)| (owner, Arc::new(keys))),
-        );
+        self.keys.extend(loaded.into_iter().map(|(owner, keys)| (owner, Arc::new(keys))));
         Ok(())
     }
 }

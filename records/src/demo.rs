@@ -120,55 +120,27 @@ pub async fn seed(
 ) -> Result<Demo, SeedError> {
     let plan = site.plan();
     let clinic = ClinicId(Uuid::new_v5(&Uuid::NAMESPACE_DNS, plan.domain.as_bytes()));
-    let mut tx = records
-        .begin(RequestContext::system("demo", clinic, now))
-        .await?;
+    let mut tx = records.begin(RequestContext::system("demo", clinic, now)).await?;
     // Two starts at once seed one after the other.
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('bedside demo'))")
         .execute(tx.connection()?)
         .await
         .map_err(Error::from)?;
 
-    let exists = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM clinic WHERE clinic_id = $1) AS "exists!""#,
-        clinic.0
-    )
-    .fetch_one(tx.connection()?)
-    .await
-    .map_err(Error::from)?;
+    let exists =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM clinic WHERE clinic_id = $1) AS "exists!""#, clinic.0)
+            .fetch_one(tx.connection()?)
+            .await
+            .map_err(Error::from)?;
     let previous = previous.filter(|previous| exists && previous.clinic.id == clinic);
     if !exists {
         let _ = clinics::create(&mut tx, plan.name, plan.phone, plan.time_zone).await?;
     }
     let known = previous.as_ref();
-    let (provider, provider_id) = account(
-        &mut tx,
-        &plan,
-        Role::Provider,
-        known.map(|known| &known.provider),
-    )
-    .await?;
-    let (clinic_admin, _) = account(
-        &mut tx,
-        &plan,
-        Role::ClinicAdmin,
-        known.map(|known| &known.clinic_admin),
-    )
-    .await?;
-    let (compliance, _) = account(
-        &mut tx,
-        &plan,
-        Role::Compliance,
-        known.map(|known| &known.compliance),
-    )
-    .await?;
-    let (front_desk, _) = account(
-        &mut tx,
-        &plan,
-        Role::FrontDesk,
-        known.map(|known| &known.front_desk),
-    )
-    .await?;
+    let (provider, provider_id) = account(&mut tx, &plan, Role::Provider, known.map(|known| &known.provider)).await?;
+    let (clinic_admin, _) = account(&mut tx, &plan, Role::ClinicAdmin, known.map(|known| &known.clinic_admin)).await?;
+    let (compliance, _) = account(&mut tx, &plan, Role::Compliance, known.map(|known| &known.compliance)).await?;
+    let (front_desk, _) = account(&mut tx, &plan, Role::FrontDesk, known.map(|known| &known.front_desk)).await?;
     let patients = patients_on_record(&mut tx, &plan).await?;
 
     let mut visits = Vec::new();
@@ -178,11 +150,7 @@ pub async fn seed(
         }
     }
     let missing = VISITS_DUE.saturating_sub(visits.len());
-    let slots = if missing == 0 {
-        Vec::new()
-    } else {
-        free_slots(&mut tx, provider_id).await?
-    };
+    let slots = if missing == 0 { Vec::new() } else { free_slots(&mut tx, provider_id).await? };
     for starts_at in slots.into_iter().take(missing) {
         let turn = (starts_at.unix_timestamp() / SLOT.whole_seconds()).unsigned_abs() as usize;
         let patient = patients
@@ -190,11 +158,7 @@ pub async fn seed(
             .cycle()
             .skip(turn % patients.len().max(1))
             .take(patients.len())
-            .find(|patient| {
-                visits
-                    .iter()
-                    .all(|visit: &DemoVisit| visit.patient_name != patient.name)
-            })
+            .find(|patient| visits.iter().all(|visit: &DemoVisit| visit.patient_name != patient.name))
             .unwrap_or(&patients[0]);
         let new = NewAppointment {
             provider_id,
@@ -214,11 +178,7 @@ pub async fn seed(
         });
     }
     visits.sort_by_key(|visit| visit.starts_at);
-    let clinic = DemoClinic {
-        id: clinic,
-        name: plan.name.to_owned(),
-        time_zone: plan.time_zone.to_owned(),
-    };
+    let clinic = DemoClinic { id: clinic, name: plan.name.to_owned(), time_zone: plan.time_zone.to_owned() };
     let demo = Demo {
         base_url: base_url.to_owned(),
         clinic,
@@ -321,11 +281,7 @@ async fn account(
     role: Role,
     known: Option<&DemoAccount>,
 ) -> Result<(DemoAccount, StaffId), SeedError> {
-    let (_, user, name) = plan
-        .staff
-        .iter()
-        .find(|(of, ..)| *of == role)
-        .expect("the plan has all four roles");
+    let (_, user, name) = plan.staff.iter().find(|(of, ..)| *of == role).expect("the plan has all four roles");
     let email = format!("{user}@{}", plan.domain);
     let id = sqlx::query_scalar!(
         "SELECT staff_id FROM staff WHERE lower(email) = $1 AND clinic_id = current_clinic()",
@@ -354,13 +310,7 @@ async fn account(
             id
         }
         None => {
-            let new = NewStaff {
-                email,
-                name: (*name).to_owned(),
-                role,
-                password,
-                totp_secret,
-            };
+            let new = NewStaff { email, name: (*name).to_owned(), role, password, totp_secret };
             staff::create(tx, &new).await?.0
         }
     };
@@ -371,31 +321,19 @@ async fn account(
 fn fresh_password() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut random = Zeroizing::new([0u8; 20]);
-    rand::fill(&mut *random)
-        .expect("the operating system's randomness is there or the process can't run");
-    let letters: Vec<char> = random
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte & 31)]))
-        .collect();
-    letters
-        .chunks(5)
-        .map(|group| group.iter().collect::<String>())
-        .collect::<Vec<_>>()
-        .join("-")
+    rand::fill(&mut *random).expect("the operating system's randomness is there or the process can't run");
+    let letters: Vec<char> = random.iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect();
+    letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
 }
 
 async fn patients_on_record(tx: &mut Tx, plan: &Plan) -> Result<Vec<DemoPatient>, Error> {
-    let rows =
-        sqlx::query!("SELECT patient_id, mrn FROM patient WHERE clinic_id = current_clinic()")
-            .fetch_all(tx.connection()?)
-            .await?;
-    tx.load_patient_keys(&rows.iter().map(|row| row.patient_id).collect::<Vec<_>>())
+    let rows = sqlx::query!("SELECT patient_id, mrn FROM patient WHERE clinic_id = current_clinic()")
+        .fetch_all(tx.connection()?)
         .await?;
+    tx.load_patient_keys(&rows.iter().map(|row| row.patient_id).collect::<Vec<_>>()).await?;
     let mut by_mrn = BTreeMap::new();
     for row in &rows {
-        let mrn = tx
-            .known_keys(row.patient_id)?
-            .open_text(Place::new("patient.mrn", row.patient_id), &row.mrn)?;
+        let mrn = tx.known_keys(row.patient_id)?.open_text(Place::new("patient.mrn", row.patient_id), &row.mrn)?;
         by_mrn.insert(mrn.expose().clone(), PatientId(row.patient_id));
     }
     let mut all = Vec::new();
@@ -424,11 +362,7 @@ async fn patients_on_record(tx: &mut Tx, plan: &Plan) -> Result<Vec<DemoPatient>
 }
 
 /// The visit with the site's present address, if it is not over and its link works for a while.
-async fn still_due(
-    tx: &mut Tx,
-    visit: DemoVisit,
-    base_url: &str,
-) -> Result<Option<DemoVisit>, Error> {
+async fn still_due(tx: &mut Tx, visit: DemoVisit, base_url: &str) -> Result<Option<DemoVisit>, Error> {
     let Some((_, token)) = visit.patient_link.rsplit_once(LINK_PATH) else {
         return Ok(None);
     };
@@ -447,10 +381,7 @@ async fn still_due(
     .fetch_one(tx.connection()?)
     .await?;
     let patient_link = format!("{base_url}{LINK_PATH}{token}");
-    Ok(due.then_some(DemoVisit {
-        patient_link,
-        ..visit
-    }))
+    Ok(due.then_some(DemoVisit { patient_link, ..visit }))
 }
 
 /// Free slots of the provider whose links work now: from the present half hour on, then those before it.
@@ -459,12 +390,8 @@ async fn free_slots(tx: &mut Tx, provider: StaffId) -> Result<Vec<OffsetDateTime
     let present = now
         - Duration::seconds(now.unix_timestamp().rem_euclid(SLOT.whole_seconds()))
         - Duration::nanoseconds(now.nanosecond().into());
-    let ahead = (0i32..)
-        .map(|n| present + SLOT * n)
-        .take_while(|start| *start - OPENS_BEFORE <= now);
-    let behind = (1i32..)
-        .map(|n| present - SLOT * n)
-        .take_while(|start| *start + CLOSES_AFTER > now + USABLE_FOR);
+    let ahead = (0i32..).map(|n| present + SLOT * n).take_while(|start| *start - OPENS_BEFORE <= now);
+    let behind = (1i32..).map(|n| present - SLOT * n).take_while(|start| *start + CLOSES_AFTER > now + USABLE_FOR);
     let mut free = Vec::new();
     for start in ahead.chain(behind) {
         let taken = sqlx::query_scalar!(

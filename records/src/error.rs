@@ -13,9 +13,7 @@ pub enum Error {
     #[error("the database did not do it: {0}")]
     Database(#[from] sqlx::Error),
     /// A stored value does not open: wrong key ring, destroyed key, or somebody moved or changed it.
-    #[error(
-        "a stored value does not open ({0}); check that the key ring is the one this database was written with"
-    )]
+    #[error("a stored value does not open ({0}); check that the key ring is the one this database was written with")]
     Sealed(&'static str),
     /// A stored value is not one that this version writes.
     #[error("a stored value of {0} is unknown to this version; run the newer version")]

@@ -3,9 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 use visit::fact::{LeaveReason, StopReason};
-use visit::{
-    ClinicId, Fact, Now, ParticipantId, PatientId, Person, RecordingId, Role, StaffId, VisitId,
-};
+use visit::{ClinicId, Fact, Now, ParticipantId, PatientId, Person, RecordingId, Role, StaffId, VisitId};
 
 use crate::action::Resource;
 use crate::audit::Entry;
@@ -45,9 +43,7 @@ pub async fn append(
         return Err(conflict);
     };
     let moment = moment(at)?;
-    let mut tx = records
-        .begin(RequestContext::system("room", clinic, moment))
-        .await?;
+    let mut tx = records.begin(RequestContext::system("room", clinic, moment)).await?;
 
     // Takes the visit's row, so that facts of one visit are stored one after the other.
     let by_seat = by.map(|person| ParticipantId::of(visit, person).0);
@@ -74,11 +70,7 @@ pub async fn append(
 
     let (json, text) = split(fact)?;
     let chat_text = match &text {
-        Some(text) => Some(
-            tx.patient_keys(patient)
-                .await?
-                .seal_text(chat_place(visit, stored_seq), text)?,
-        ),
+        Some(text) => Some(tx.patient_keys(patient).await?.seal_text(chat_place(visit, stored_seq), text)?),
         None => None,
     };
     let (by_staff, by_patient) = match by {
@@ -104,11 +96,7 @@ pub async fn append(
     follow(&mut tx, visit, patient, fact).await?;
 
     let (action, resource) = audited(fact, visit);
-    tx.log(Entry {
-        patient: Some(patient),
-        detail: Some(json),
-        ..Entry::new(action, resource)
-    });
+    tx.log(Entry { patient: Some(patient), detail: Some(json), ..Entry::new(action, resource) });
     tx.commit(Pending(())).await?;
     Ok(())
 }
@@ -117,29 +105,21 @@ pub async fn append(
 ///
 /// # Errors
 /// [`Error::NotFound`] if the clinic has no such visit; a chat text does not open.
-pub async fn load(
-    records: &Records,
-    clinic: ClinicId,
-    visit: VisitId,
-) -> Result<Vec<StoredFact>, Error> {
-    let mut tx = records
-        .begin(RequestContext::system(
-            "room",
-            clinic,
-            OffsetDateTime::now_utc(),
-        ))
-        .await?;
+pub async fn load(records: &Records, clinic: ClinicId, visit: VisitId) -> Result<Vec<StoredFact>, Error> {
+    let mut tx = records.begin(RequestContext::system("room", clinic, OffsetDateTime::now_utc())).await?;
     let patient = sqlx::query_scalar!("SELECT patient_id FROM visit WHERE visit_id = $1", visit.0)
         .fetch_optional(tx.connection()?)
         .await?
         .ok_or(Error::NotFound)?;
-    let rows = sqlx::query!("SELECT seq, at, fact, chat_text, by_staff, by_patient FROM visit_event WHERE visit_id = $1 ORDER BY seq", visit.0)
-        .fetch_all(tx.connection()?)
-        .await?;
+    let rows = sqlx::query!(
+        "SELECT seq, at, fact, chat_text, by_staff, by_patient FROM visit_event WHERE visit_id = $1 ORDER BY seq",
+        visit.0
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
     let mut facts = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut fact: Fact = serde_json::from_value(row.fact)
-            .map_err(|_| Error::UnknownValue("visit_event.fact"))?;
+        let mut fact: Fact = serde_json::from_value(row.fact).map_err(|_| Error::UnknownValue("visit_event.fact"))?;
         if let (Fact::ChatPosted { text, .. }, Some(sealed)) = (&mut fact, &row.chat_text) {
             let keys = tx.patient_keys(PatientId(patient)).await?;
             text.clone_from(keys.open_text(chat_place(visit, row.seq), sealed)?.expose());
@@ -158,10 +138,7 @@ pub async fn load(
         });
     }
     if !facts.is_empty() {
-        tx.log(Entry {
-            patient: Some(PatientId(patient)),
-            ..Entry::new("visit.rebuilt", Resource::Visit(visit))
-        });
+        tx.log(Entry { patient: Some(PatientId(patient)), ..Entry::new("visit.rebuilt", Resource::Visit(visit)) });
     }
     tx.commit(Pending(facts)).await
 }
@@ -173,8 +150,7 @@ pub(crate) fn chat_place(visit: VisitId, seq: i64) -> Place {
 
 /// Milliseconds since the epoch as a timestamp.
 pub(crate) fn moment(at: Now) -> Result<OffsetDateTime, Error> {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000)
-        .map_err(|_| Error::UnknownValue("time"))
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).map_err(|_| Error::UnknownValue("time"))
 }
 
 /// Who is logged as having done it. A member of staff who has no seat (their role is not known) is logged as the room.
@@ -182,26 +158,15 @@ fn actor(by: Option<Person>, role: Option<Role>, visit: VisitId, clinic: ClinicI
     match (by, role) {
         (Some(Person::Staff(id)), Some(role)) => Actor::Staff { id, role, clinic },
         (Some(Person::Patient(id)), _) => Actor::Patient { id, visit, clinic },
-        _ => Actor::System {
-            job: "room",
-            clinic,
-        },
+        _ => Actor::System { job: "room", clinic },
     }
 }
 
 /// The fact for the row, and apart from it the words that only the patient's key may open.
 fn split(fact: &Fact) -> Result<(serde_json::Value, Option<Phi<String>>), Error> {
     let (bare, text) = match fact {
-        Fact::ChatPosted {
-            id,
-            participant,
-            text,
-        } => (
-            Fact::ChatPosted {
-                id: *id,
-                participant: *participant,
-                text: String::new(),
-            },
+        Fact::ChatPosted { id, participant, text } => (
+            Fact::ChatPosted { id: *id, participant: *participant, text: String::new() },
             Some(Phi::from(text.as_str())),
         ),
         other => (other.clone(), None),
@@ -211,13 +176,7 @@ fn split(fact: &Fact) -> Result<(serde_json::Value, Option<Phi<String>>), Error>
 }
 
 /// Moves the visit on. It follows the patient, not the hosts or guests.
-async fn move_visit(
-    tx: &mut Tx,
-    visit: VisitId,
-    patient: PatientId,
-    seq: i64,
-    fact: &Fact,
-) -> Result<(), Error> {
+async fn move_visit(tx: &mut Tx, visit: VisitId, patient: PatientId, seq: i64, fact: &Fact) -> Result<(), Error> {
     let patients_seat = ParticipantId::of(visit, Person::Patient(patient));
     let step = match fact {
         Fact::Waiting { participant } | Fact::ReturnedToWaiting { participant, .. }
@@ -226,11 +185,7 @@ async fn move_visit(
             "wait"
         }
         Fact::Admitted { participant, .. } if *participant == patients_seat => "admit",
-        Fact::Left { participant, why }
-            if *participant == patients_seat && *why != LeaveReason::VisitEnded =>
-        {
-            "leave"
-        }
+        Fact::Left { participant, why } if *participant == patients_seat && *why != LeaveReason::VisitEnded => "leave",
         Fact::Ended { .. } => "end",
         _ => "stay",
     };
@@ -257,11 +212,7 @@ async fn move_visit(
 async fn follow(tx: &mut Tx, visit: VisitId, patient: PatientId, fact: &Fact) -> Result<(), Error> {
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     match fact {
-        Fact::Joined {
-            participant,
-            person,
-            role,
-        } => {
+        Fact::Joined { participant, person, role } => {
             let (staff, patient) = match person {
                 Person::Staff(id) => (Some(id.0), None),
                 Person::Patient(id) => (None, Some(id.0)),
@@ -280,40 +231,13 @@ async fn follow(tx: &mut Tx, visit: VisitId, patient: PatientId, fact: &Fact) ->
             .execute(tx.connection()?)
             .await?;
         }
-        Fact::RecordingAllowed {
-            recording,
-            participant,
-            text_version,
-        } => {
-            consent(
-                tx,
-                visit,
-                *recording,
-                *participant,
-                "accepted",
-                Some(text_version),
-            )
-            .await?;
+        Fact::RecordingAllowed { recording, participant, text_version } => {
+            consent(tx, visit, *recording, *participant, "accepted", Some(text_version)).await?;
         }
-        Fact::RecordingRefused {
-            recording,
-            participant,
-            text_version,
-        } => {
-            consent(
-                tx,
-                visit,
-                *recording,
-                *participant,
-                "refused",
-                Some(text_version),
-            )
-            .await?;
+        Fact::RecordingRefused { recording, participant, text_version } => {
+            consent(tx, visit, *recording, *participant, "refused", Some(text_version)).await?;
         }
-        Fact::RecordingWithdrawn {
-            recording,
-            participant,
-        } => {
+        Fact::RecordingWithdrawn { recording, participant } => {
             consent(tx, visit, *recording, *participant, "withdrawn", None).await?;
         }
         Fact::RecordingStarted { recording } => {
@@ -372,11 +296,7 @@ async fn consent(
     .execute(tx.connection()?)
     .await?;
     // An answer of somebody who never took a seat can't be evidence of anything.
-    if stored.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+    if stored.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
 }
 
 fn stop_word(why: StopReason) -> &'static str {
@@ -399,30 +319,14 @@ fn audited(fact: &Fact, visit: VisitId) -> (&'static str, Resource) {
         Fact::Admitted { .. } => ("visit.admitted", on_visit),
         Fact::ReturnedToWaiting { .. } => ("visit.returned_to_waiting", on_visit),
         Fact::Left { .. } => ("visit.left", on_visit),
-        Fact::RecordingAsked { recording, .. } => {
-            ("recording.asked", Resource::Recording(*recording))
-        }
-        Fact::RecordingAllowed { recording, .. } => {
-            ("recording.allowed", Resource::Recording(*recording))
-        }
-        Fact::RecordingRefused { recording, .. } => {
-            ("recording.refused", Resource::Recording(*recording))
-        }
-        Fact::RecordingWithdrawn { recording, .. } => {
-            ("recording.withdrawn", Resource::Recording(*recording))
-        }
-        Fact::RecordingStarted { recording } => {
-            ("recording.started", Resource::Recording(*recording))
-        }
-        Fact::RecordingPaused { recording, .. } => {
-            ("recording.paused", Resource::Recording(*recording))
-        }
-        Fact::RecordingResumed { recording } => {
-            ("recording.resumed", Resource::Recording(*recording))
-        }
-        Fact::RecordingStopped { recording, .. } => {
-            ("recording.stopped", Resource::Recording(*recording))
-        }
+        Fact::RecordingAsked { recording, .. } => ("recording.asked", Resource::Recording(*recording)),
+        Fact::RecordingAllowed { recording, .. } => ("recording.allowed", Resource::Recording(*recording)),
+        Fact::RecordingRefused { recording, .. } => ("recording.refused", Resource::Recording(*recording)),
+        Fact::RecordingWithdrawn { recording, .. } => ("recording.withdrawn", Resource::Recording(*recording)),
+        Fact::RecordingStarted { recording } => ("recording.started", Resource::Recording(*recording)),
+        Fact::RecordingPaused { recording, .. } => ("recording.paused", Resource::Recording(*recording)),
+        Fact::RecordingResumed { recording } => ("recording.resumed", Resource::Recording(*recording)),
+        Fact::RecordingStopped { recording, .. } => ("recording.stopped", Resource::Recording(*recording)),
         Fact::ChatPosted { .. } => ("chat.posted", on_visit),
         Fact::Ended { .. } => ("visit.ended", on_visit),
     }

@@ -54,9 +54,14 @@ pub(crate) async fn claim<T: DeserializeOwned>(
     if claimed.rows_affected() == 1 {
         return Ok(Repeat::First);
     }
-    let row = sqlx::query!("SELECT request_hash, response FROM idempotency_key WHERE clinic_id = $1 AND staff_id = $2 AND key = $3", clinic, staff.0, key)
-        .fetch_one(tx.connection()?)
-        .await?;
+    let row = sqlx::query!(
+        "SELECT request_hash, response FROM idempotency_key WHERE clinic_id = $1 AND staff_id = $2 AND key = $3",
+        clinic,
+        staff.0,
+        key
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
     match row.response {
         Some(response) if row.request_hash == hash => {
             let opened = tx.clinic_keys().await?.open(place(staff, key), &response)?;
@@ -69,25 +74,22 @@ pub(crate) async fn claim<T: DeserializeOwned>(
 }
 
 /// Keeps the answer, sealed: it may hold a link's token.
-pub(crate) async fn remember<T: Serialize>(
-    tx: &mut Tx,
-    staff: StaffId,
-    key: &str,
-    answer: &T,
-) -> Result<(), Error> {
+pub(crate) async fn remember<T: Serialize>(tx: &mut Tx, staff: StaffId, key: &str, answer: &T) -> Result<(), Error> {
     let clinic = tx.context().actor.clinic().0;
-    let json =
-        serde_json::to_vec(answer).map_err(|_| Error::UnknownValue("idempotency_key.response"))?;
+    let json = serde_json::to_vec(answer).map_err(|_| Error::UnknownValue("idempotency_key.response"))?;
     let sealed = tx.clinic_keys().await?.seal(place(staff, key), &json)?;
-    sqlx::query!("UPDATE idempotency_key SET response = $4 WHERE clinic_id = $1 AND staff_id = $2 AND key = $3", clinic, staff.0, key, sealed)
-        .execute(tx.connection()?)
-        .await?;
+    sqlx::query!(
+        "UPDATE idempotency_key SET response = $4 WHERE clinic_id = $1 AND staff_id = $2 AND key = $3",
+        clinic,
+        staff.0,
+        key,
+        sealed
+    )
+    .execute(tx.connection()?)
+    .await?;
     Ok(())
 }
 
 fn place(staff: StaffId, key: &str) -> Place {
-    Place::new(
-        "idempotency_key.response",
-        Uuid::new_v5(&staff.0, key.as_bytes()),
-    )
+    Place::new("idempotency_key.response", Uuid::new_v5(&staff.0, key.as_bytes()))
 }

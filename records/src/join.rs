@@ -18,9 +18,7 @@ use crate::seal::{DataKeys, Place};
 use crate::sessions::longest_life;
 use crate::token::{hash_token, well_formed};
 use crate::visits::VisitState;
-use crate::{
-    Actor, Authorized, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx,
-};
+use crate::{Actor, Authorized, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx};
 
 /// Wrong dates of birth until a link is locked.
 pub const DATE_OF_BIRTH_TRIES: i16 = 5;
@@ -94,28 +92,15 @@ pub struct Identified {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn open(
-    records: &Records,
-    token: &str,
-    now: OffsetDateTime,
-) -> Result<Option<LinkPage>, Error> {
+pub async fn open(records: &Records, token: &str, now: OffsetDateTime) -> Result<Option<LinkPage>, Error> {
     let Some(link) = find(records, token).await?.filter(|link| link.usable(now)) else {
         return Ok(None);
     };
-    let mut tx = records
-        .begin(RequestContext::system("link", link.clinic, now))
+    let mut tx = records.begin(RequestContext::system("link", link.clinic, now)).await?;
+    let row = sqlx::query!("SELECT name, phone FROM clinic WHERE clinic_id = $1", link.clinic.0)
+        .fetch_one(tx.connection()?)
         .await?;
-    let row = sqlx::query!(
-        "SELECT name, phone FROM clinic WHERE clinic_id = $1",
-        link.clinic.0
-    )
-    .fetch_one(tx.connection()?)
-    .await?;
-    tx.commit(Pending(Some(LinkPage {
-        clinic_name: row.name,
-        clinic_phone: row.phone,
-    })))
-    .await
+    tx.commit(Pending(Some(LinkPage { clinic_name: row.name, clinic_phone: row.phone }))).await
 }
 
 /// Checks the date of birth and begins a session for this one visit. Counted and logged, right or wrong.
@@ -129,21 +114,9 @@ pub async fn identify(
     date_of_birth: Date,
     now: OffsetDateTime,
 ) -> Result<Identified, IdentifyError> {
-    let link = find(records, token)
-        .await?
-        .ok_or(IdentifyError::NotUsable)?;
-    let actor = Actor::Patient {
-        id: link.patient,
-        visit: link.visit,
-        clinic: link.clinic,
-    };
-    let mut tx = records
-        .begin(RequestContext {
-            actor,
-            at: now,
-            origin: origin.clone(),
-        })
-        .await?;
+    let link = find(records, token).await?.ok_or(IdentifyError::NotUsable)?;
+    let actor = Actor::Patient { id: link.patient, visit: link.visit, clinic: link.clinic };
+    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
     // Locks the link: tries go one after the other, so that many at once don't get around the count.
     let row = sqlx::query!(
         "SELECT failed_tries, locked_at, revoked_at, opens_at, expires_at FROM join_link WHERE join_link_id = $1 FOR UPDATE",
@@ -152,10 +125,7 @@ pub async fn identify(
     .fetch_one(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    let entry = Entry {
-        patient: Some(link.patient),
-        ..Entry::new("visit.identify", Resource::Visit(link.visit))
-    };
+    let entry = Entry { patient: Some(link.patient), ..Entry::new("visit.identify", Resource::Visit(link.visit)) };
     let refusal = if row.revoked_at.is_some() || row.opens_at > now || row.expires_at <= now {
         Some(("link_not_usable", IdentifyError::NotUsable))
     } else if row.locked_at.is_some() {
@@ -164,34 +134,19 @@ pub async fn identify(
         None
     };
     if let Some((reason, refusal)) = refusal {
-        tx.log(Entry {
-            outcome: Outcome::Denied,
-            reason: Some(reason),
-            ..entry
-        });
+        tx.log(Entry { outcome: Outcome::Denied, reason: Some(reason), ..entry });
         tx.commit(Pending(())).await?;
         return Err(refusal);
     }
 
-    let patient = sqlx::query!(
-        "SELECT date_of_birth FROM patient WHERE patient_id = $1",
-        link.patient.0
-    )
-    .fetch_one(tx.connection()?)
-    .await
-    .map_err(Error::from)?;
+    let patient = sqlx::query!("SELECT date_of_birth FROM patient WHERE patient_id = $1", link.patient.0)
+        .fetch_one(tx.connection()?)
+        .await
+        .map_err(Error::from)?;
     let keys = tx.patient_keys(link.patient).await?;
-    let on_record = keys.open(
-        Place::new("patient.date_of_birth", link.patient.0),
-        &patient.date_of_birth,
-    )?;
+    let on_record = keys.open(Place::new("patient.date_of_birth", link.patient.0), &patient.date_of_birth)?;
     let said = Phi::from(iso_date(date_of_birth));
-    if !bool::from(
-        on_record
-            .expose()
-            .as_slice()
-            .ct_eq(said.expose().as_bytes()),
-    ) {
+    if !bool::from(on_record.expose().as_slice().ct_eq(said.expose().as_bytes())) {
         let tries = row.failed_tries + 1;
         let locks = tries >= DATE_OF_BIRTH_TRIES;
         sqlx::query!(
@@ -203,23 +158,13 @@ pub async fn identify(
         .execute(tx.connection()?)
         .await
         .map_err(Error::from)?;
-        let reason = if locks {
-            "link_locked"
-        } else {
-            "wrong_date_of_birth"
-        };
-        tx.log(Entry {
-            outcome: Outcome::Failed,
-            reason: Some(reason),
-            ..entry
-        });
+        let reason = if locks { "link_locked" } else { "wrong_date_of_birth" };
+        tx.log(Entry { outcome: Outcome::Failed, reason: Some(reason), ..entry });
         tx.commit(Pending(())).await?;
         return Err(if locks {
             IdentifyError::Locked
         } else {
-            IdentifyError::Mismatch {
-                tries_left: DATE_OF_BIRTH_TRIES - tries,
-            }
+            IdentifyError::Mismatch { tries_left: DATE_OF_BIRTH_TRIES - tries }
         });
     }
 
@@ -238,27 +183,18 @@ pub async fn identify(
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    sqlx::query!(
-        "UPDATE join_link SET failed_tries = 0 WHERE join_link_id = $1",
-        link.id
-    )
-    .execute(tx.connection()?)
-    .await
-    .map_err(Error::from)?;
-    sqlx::query!(
-        "UPDATE visit SET state = 'checking_in' WHERE visit_id = $1 AND state = 'booked'",
-        link.visit.0
-    )
-    .execute(tx.connection()?)
-    .await
-    .map_err(Error::from)?;
+    sqlx::query!("UPDATE join_link SET failed_tries = 0 WHERE join_link_id = $1", link.id)
+        .execute(tx.connection()?)
+        .await
+        .map_err(Error::from)?;
+    sqlx::query!("UPDATE visit SET state = 'checking_in' WHERE visit_id = $1 AND state = 'booked'", link.visit.0)
+        .execute(tx.connection()?)
+        .await
+        .map_err(Error::from)?;
     tx.log(entry);
     let state = read_state(&mut tx, link.visit, link.patient).await?;
     let state = tx.commit(Pending(state)).await?;
-    Ok(Identified {
-        token: session,
-        state,
-    })
+    Ok(Identified { token: session, state })
 }
 
 /// How far the patient has come.
@@ -274,11 +210,7 @@ pub async fn state(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<Joi
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn set_location(
-    tx: &mut Tx,
-    may: &Authorized<CheckIn>,
-    location: &Location,
-) -> Result<Pending<()>, Error> {
+pub async fn set_location(tx: &mut Tx, may: &Authorized<CheckIn>, location: &Location) -> Result<Pending<()>, Error> {
     let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let keys = tx.patient_keys(patient).await?;
@@ -297,10 +229,7 @@ pub async fn set_location(
     )
     .execute(tx.connection()?)
     .await?;
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        ..Entry::new("location.stated", Resource::Visit(visit))
-    });
+    tx.logged_as(Entry { patient: Some(patient), ..Entry::new("location.stated", Resource::Visit(visit)) });
     Ok(Pending(()))
 }
 
@@ -335,11 +264,7 @@ pub async fn accept_consent(
     .await
     .map_err(Error::from)?;
     let detail = Some(serde_json::json!({ "text_version": text_version, "lang": lang }));
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        detail,
-        ..Entry::new("consent.accepted", Resource::Visit(visit))
-    });
+    tx.logged_as(Entry { patient: Some(patient), detail, ..Entry::new("consent.accepted", Resource::Visit(visit)) });
     Ok(Pending(()))
 }
 
@@ -398,20 +323,11 @@ async fn read_state(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<J
         clinic_phone: row.clinic_phone,
         starts_at: row.starts_at,
         ends_at: row.ends_at,
-        location: open_location(
-            &keys,
-            visit,
-            row.region,
-            row.callback_phone,
-            row.emergency_address,
-        )?,
+        location: open_location(&keys, visit, row.region, row.callback_phone, row.emergency_address)?,
         consent: row
             .consent_version
             .zip(row.consent_at)
-            .map(|(version, accepted_at)| GivenConsent {
-                version,
-                accepted_at,
-            }),
+            .map(|(version, accepted_at)| GivenConsent { version, accepted_at }),
         visit_state: if row.appointment_state == "cancelled" {
             VisitState::Cancelled
         } else {
@@ -428,8 +344,7 @@ pub(crate) fn open_location(
     callback_phone: Option<Vec<u8>>,
     emergency_address: Option<Vec<u8>>,
 ) -> Result<Option<Location>, Error> {
-    let (Some(region), Some(callback_phone), Some(emergency_address)) =
-        (region, callback_phone, emergency_address)
+    let (Some(region), Some(callback_phone), Some(emergency_address)) = (region, callback_phone, emergency_address)
     else {
         return Ok(None);
     };
@@ -465,12 +380,7 @@ async fn find(records: &Records, token: &str) -> Result<Option<Link>, Error> {
     }
     let hash = hash_token(token);
     let mut tx = records.begin_without_clinic().await?;
-    sqlx::query!(
-        "SELECT set_config('bedside.token_hash', $1, true)",
-        hex::encode(hash)
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    sqlx::query!("SELECT set_config('bedside.token_hash', $1, true)", hex::encode(hash)).fetch_one(&mut *tx).await?;
     let row = sqlx::query!(
         r#"SELECT join_link_id, clinic_id, visit_id, patient_id, opens_at, expires_at, (revoked_at IS NOT NULL OR locked_at IS NOT NULL) AS "withdrawn!"
            FROM join_link WHERE token_hash = $1"#,

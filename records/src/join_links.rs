@@ -48,10 +48,7 @@ pub struct IssuedLink {
 ///
 /// # Errors
 /// [`Error::NotFound`] if the appointment is cancelled.
-pub async fn issue(
-    tx: &mut Tx,
-    may: &Authorized<ManageLink>,
-) -> Result<Pending<IssuedLink>, Error> {
+pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<IssuedLink>, Error> {
     let appointment = may.action().0;
     let row = sqlx::query!(
         "SELECT a.patient_id, a.starts_at, v.visit_id FROM appointment a JOIN visit v USING (appointment_id)
@@ -62,15 +59,7 @@ pub async fn issue(
     .await?
     .ok_or(Error::NotFound)?;
     withdraw(tx, appointment).await?;
-    insert(
-        tx,
-        appointment,
-        VisitId(row.visit_id),
-        PatientId(row.patient_id),
-        row.starts_at,
-    )
-    .await
-    .map(Pending)
+    insert(tx, appointment, VisitId(row.visit_id), PatientId(row.patient_id), row.starts_at).await.map(Pending)
 }
 
 /// Revokes the appointment's link, with the sessions that came by it. Nothing happens if there is none.
@@ -80,10 +69,7 @@ pub async fn issue(
 pub async fn revoke(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<()>, Error> {
     let appointment = may.action().0;
     withdraw(tx, appointment).await?;
-    tx.logged_as(Entry {
-        patient: may.patient(),
-        ..Entry::new("link.revoked", Resource::Appointment(appointment))
-    });
+    tx.logged_as(Entry { patient: may.patient(), ..Entry::new("link.revoked", Resource::Appointment(appointment)) });
     Ok(Pending(()))
 }
 
@@ -113,11 +99,8 @@ pub(crate) async fn insert(
     starts_at: OffsetDateTime,
 ) -> Result<IssuedLink, Error> {
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    let link = IssuedLink {
-        token: random_token(),
-        opens_at: starts_at - OPENS_BEFORE,
-        expires_at: starts_at + CLOSES_AFTER,
-    };
+    let link =
+        IssuedLink { token: random_token(), opens_at: starts_at - OPENS_BEFORE, expires_at: starts_at + CLOSES_AFTER };
     sqlx::query!(
         "INSERT INTO join_link (join_link_id, clinic_id, appointment_id, visit_id, patient_id, token_hash, opens_at, expires_at, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -133,10 +116,7 @@ pub(crate) async fn insert(
     )
     .execute(tx.connection()?)
     .await?;
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        ..Entry::new("link.issued", Resource::Appointment(appointment))
-    });
+    tx.logged_as(Entry { patient: Some(patient), ..Entry::new("link.issued", Resource::Appointment(appointment)) });
     Ok(link)
 }
 

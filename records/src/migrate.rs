@@ -26,9 +26,7 @@ pub async fn migrate(owner_url: &str) -> Result<(), MigrateError> {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// A newer Bedside wrote this database.
-    #[error(
-        "the database was made by a newer version (migration {0} is unknown here); run that version or newer"
-    )]
+    #[error("the database was made by a newer version (migration {0} is unknown here); run that version or newer")]
     Newer(i64),
     /// A migration was edited after it had run.
     #[error("migration {0} is not the one that this database ran; use an unchanged build")]
@@ -44,9 +42,6 @@ pub enum MigrateError {
 /// Names this version's schema.
 #[cfg(feature = "testing")]
 pub(crate) fn fingerprint() -> String {
-    let all: Vec<u8> = MIGRATIONS
-        .iter()
-        .flat_map(|migration| migration.checksum.iter().copied())
-        .collect();
+    let all: Vec<u8> = MIGRATIONS.iter().flat_map(|migration| migration.checksum.iter().copied()).collect();
     hex::encode(&crate::token::sha256(&all)[..6])
 }

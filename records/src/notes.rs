@@ -77,13 +77,10 @@ pub async fn save(
     let note = match lock(tx, visit).await? {
         Some(note) => {
             note.check(if_version)?;
-            sqlx::query!(
-                "UPDATE note SET version = version + 1 WHERE note_id = $1",
-                note.id
-            )
-            .execute(tx.connection()?)
-            .await
-            .map_err(Error::from)?;
+            sqlx::query!("UPDATE note SET version = version + 1 WHERE note_id = $1", note.id)
+                .execute(tx.connection()?)
+                .await
+                .map_err(Error::from)?;
             note.id
         }
         None if if_version == 0 => begin(tx, visit, patient).await?,
@@ -97,11 +94,7 @@ pub async fn save(
 ///
 /// # Errors
 /// See [`SaveError`].
-pub async fn sign(
-    tx: &mut Tx,
-    may: &Authorized<WriteNote>,
-    if_version: i32,
-) -> Result<Pending<Note>, SaveError> {
+pub async fn sign(tx: &mut Tx, may: &Authorized<WriteNote>, if_version: i32) -> Result<Pending<Note>, SaveError> {
     let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
     let Actor::Staff { id: staff, .. } = tx.context().actor else {
         return Err(Error::Forbidden.into());
@@ -154,10 +147,7 @@ pub async fn add_addendum(
     };
     let id = Uuid::now_v7();
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    let sealed = tx
-        .patient_keys(patient)
-        .await?
-        .seal_text(Place::new("note_addendum.body", id), body)?;
+    let sealed = tx.patient_keys(patient).await?.seal_text(Place::new("note_addendum.body", id), body)?;
     sqlx::query!(
         "INSERT INTO note_addendum (note_addendum_id, note_id, clinic_id, body, written_by, at) VALUES ($1, $2, $3, $4, $5, $6)",
         id,
@@ -170,10 +160,7 @@ pub async fn add_addendum(
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        ..Entry::new("note.addendum_added", Resource::Visit(visit))
-    });
+    tx.logged_as(Entry { patient: Some(patient), ..Entry::new("note.addendum_added", Resource::Visit(visit)) });
     Ok(Pending(open(tx, visit, patient).await?))
 }
 
@@ -188,29 +175,18 @@ impl Locked {
     fn check(&self, if_version: i32) -> Result<(), SaveError> {
         match self.state {
             NoteState::Signed => Err(SaveError::Signed),
-            _ if self.version != if_version => Err(SaveError::ChangedElsewhere {
-                version: self.version,
-            }),
+            _ if self.version != if_version => Err(SaveError::ChangedElsewhere { version: self.version }),
             _ => Ok(()),
         }
     }
 }
 
 async fn lock(tx: &mut Tx, visit: VisitId) -> Result<Option<Locked>, Error> {
-    let row = sqlx::query!(
-        "SELECT note_id, state, version FROM note WHERE visit_id = $1 FOR UPDATE",
-        visit.0
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    row.map(|row| {
-        Ok(Locked {
-            id: row.note_id,
-            state: NoteState::parse(&row.state)?,
-            version: row.version,
-        })
-    })
-    .transpose()
+    let row = sqlx::query!("SELECT note_id, state, version FROM note WHERE visit_id = $1 FOR UPDATE", visit.0)
+        .fetch_optional(tx.connection()?)
+        .await?;
+    row.map(|row| Ok(Locked { id: row.note_id, state: NoteState::parse(&row.state)?, version: row.version }))
+        .transpose()
 }
 
 /// Begins the note; the other of two who begin it at once is told that it has changed.
@@ -229,11 +205,7 @@ async fn begin(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<Uuid, 
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    if begun.rows_affected() == 1 {
-        Ok(id)
-    } else {
-        Err(SaveError::ChangedElsewhere { version: 1 })
-    }
+    if begun.rows_affected() == 1 { Ok(id) } else { Err(SaveError::ChangedElsewhere { version: 1 }) }
 }
 
 async fn write_revision(
@@ -247,10 +219,7 @@ async fn write_revision(
         return Err(Error::Forbidden);
     };
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    let sealed = tx
-        .patient_keys(patient)
-        .await?
-        .seal_text(body_place(note, version), body)?;
+    let sealed = tx.patient_keys(patient).await?.seal_text(body_place(note, version), body)?;
     sqlx::query!(
         "INSERT INTO note_revision (note_id, version, clinic_id, body, written_by, at) VALUES ($1, $2, $3, $4, $5, $6)",
         note,
@@ -273,11 +242,7 @@ async fn saved(
 ) -> Result<Pending<Note>, SaveError> {
     let note = open(tx, visit, patient).await?;
     let detail = Some(serde_json::json!({ "version": note.version }));
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        detail,
-        ..Entry::new(action, Resource::Visit(visit))
-    });
+    tx.logged_as(Entry { patient: Some(patient), detail, ..Entry::new(action, Resource::Visit(visit)) });
     Ok(Pending(note))
 }
 
@@ -314,15 +279,8 @@ async fn open(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<Note, E
     .await?;
     let mut addenda = Vec::with_capacity(added.len());
     for addendum in added {
-        let body = keys.open_text(
-            Place::new("note_addendum.body", addendum.note_addendum_id),
-            &addendum.body,
-        )?;
-        addenda.push(Addendum {
-            body,
-            author: addendum.name,
-            at: addendum.at,
-        });
+        let body = keys.open_text(Place::new("note_addendum.body", addendum.note_addendum_id), &addendum.body)?;
+        addenda.push(Addendum { body, author: addendum.name, at: addendum.at });
     }
     Ok(Note {
         state: NoteState::parse(&row.state)?,
@@ -338,9 +296,7 @@ async fn open(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<Note, E
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
     /// Somebody else, or another tab, saved in between.
-    #[error(
-        "the note was changed elsewhere (it is now version {version}); reload it and bring your text in"
-    )]
+    #[error("the note was changed elsewhere (it is now version {version}); reload it and bring your text in")]
     ChangedElsewhere {
         /// The version that is stored.
         version: i32,

@@ -15,8 +15,7 @@ fn argon2id() -> Argon2<'static> {
 }
 
 /// The hash of a password that nobody has: an unknown account takes as long as a known one.
-static NOBODYS: LazyLock<String> =
-    LazyLock::new(|| hash_now(crate::token::random_token().as_bytes()));
+static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_now(crate::token::random_token().as_bytes()));
 
 /// The PHC string of a password with a random salt.
 pub(crate) async fn hash(records: &Records, password: Phi<String>) -> Result<String, Error> {
@@ -24,41 +23,26 @@ pub(crate) async fn hash(records: &Records, password: Phi<String>) -> Result<Str
 }
 
 /// Whether `password` is the one of `hash`; false after the same work if there is no hash.
-pub(crate) async fn verify(
-    records: &Records,
-    password: Phi<String>,
-    hash: Option<String>,
-) -> Result<bool, Error> {
+pub(crate) async fn verify(records: &Records, password: Phi<String>, hash: Option<String>) -> Result<bool, Error> {
     on_a_thread(records, move || {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODYS.clone());
-        let matches = PasswordHash::new(&hash).is_ok_and(|hash| {
-            argon2id()
-                .verify_password(password.expose().as_bytes(), &hash)
-                .is_ok()
-        });
+        let matches = PasswordHash::new(&hash)
+            .is_ok_and(|hash| argon2id().verify_password(password.expose().as_bytes(), &hash).is_ok());
         known && matches
     })
     .await
 }
 
 fn hash_now(password: &[u8]) -> String {
-    argon2id()
-        .hash_password(password)
-        .expect("argon2 with valid parameters and the system's randomness")
-        .to_string()
+    argon2id().hash_password(password).expect("argon2 with valid parameters and the system's randomness").to_string()
 }
 
 async fn on_a_thread<T: Send + 'static>(
     records: &Records,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
-    let permit = records
-        .password_checks()
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| Error::Over)?;
+    let permit = records.password_checks().clone().acquire_owned().await.map_err(|_| Error::Over)?;
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
         work()

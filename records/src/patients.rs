@@ -63,10 +63,11 @@ pub async fn search(
         None => 0,
         Some(cursor) => cursor.parse().map_err(|_| SearchError::BadCursor)?,
     };
-    let rows = sqlx::query!("SELECT patient_id, name, date_of_birth, mrn FROM patient WHERE clinic_id = current_clinic()")
-        .fetch_all(tx.connection()?)
-        .await
-        .map_err(Error::from)?;
+    let rows =
+        sqlx::query!("SELECT patient_id, name, date_of_birth, mrn FROM patient WHERE clinic_id = current_clinic()")
+            .fetch_all(tx.connection()?)
+            .await
+            .map_err(Error::from)?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.patient_id).collect();
     tx.load_patient_keys(&ids).await?;
 
@@ -75,14 +76,7 @@ pub async fn search(
         let keys = tx.known_keys(row.patient_id)?;
         let opened = keys.open_text(Place::new("patient.name", row.patient_id), &row.name)?;
         if matches_name(opened.expose(), name.expose()) {
-            found.push((
-                sort_key(opened.expose()),
-                opened,
-                keys,
-                row.patient_id,
-                row.date_of_birth,
-                row.mrn,
-            ));
+            found.push((sort_key(opened.expose()), opened, keys, row.patient_id, row.date_of_birth, row.mrn));
         }
     }
     found.sort_by(|a, b| (&a.0, a.3).cmp(&(&b.0, b.3)));
@@ -93,8 +87,7 @@ pub async fn search(
         items.push(Patient {
             patient_id: PatientId(id),
             name,
-            date_of_birth: keys
-                .open_text(Place::new("patient.date_of_birth", id), &date_of_birth)?,
+            date_of_birth: keys.open_text(Place::new("patient.date_of_birth", id), &date_of_birth)?,
             mrn: keys.open_text(Place::new("patient.mrn", id), &mrn)?,
         });
     }
@@ -108,22 +101,16 @@ pub async fn search(
 /// Every word of `wanted` begins a word of `name`, whatever the case.
 fn matches_name(name: &str, wanted: &str) -> bool {
     let name = name.to_lowercase();
-    wanted.to_lowercase().split_whitespace().all(|wanted| {
-        name.split(|c: char| c.is_whitespace() || c == '-')
-            .any(|word| word.starts_with(wanted))
-    })
+    wanted
+        .to_lowercase()
+        .split_whitespace()
+        .all(|wanted| name.split(|c: char| c.is_whitespace() || c == '-').any(|word| word.starts_with(wanted)))
 }
 
 /// By last name, then the whole name.
 fn sort_key(name: &str) -> (String, String) {
     let name = name.to_lowercase();
-    (
-        name.split_whitespace()
-            .last()
-            .unwrap_or_default()
-            .to_owned(),
-        name,
-    )
+    (name.split_whitespace().last().unwrap_or_default().to_owned(), name)
 }
 
 /// Puts a patient on record, with a data key of their own.
@@ -160,21 +147,13 @@ pub(crate) async fn insert(tx: &mut Tx, patient: &NewPatient) -> Result<PatientI
     )
     .execute(tx.connection()?)
     .await?;
-    tx.log(Entry {
-        patient: Some(id),
-        ..Entry::new("patient.create", Resource::Patient(id))
-    });
+    tx.log(Entry { patient: Some(id), ..Entry::new("patient.create", Resource::Patient(id)) });
     Ok(id)
 }
 
 /// `YYYY-MM-DD`, as dates of birth are stored and compared.
 pub(crate) fn iso_date(date: Date) -> String {
-    format!(
-        "{:04}-{:02}-{:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day()
-    )
+    format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
 }
 
 /// A search was not done.
@@ -195,10 +174,7 @@ mod tests {
     #[test]
     fn a_patient_is_found_by_the_beginning_of_any_name_in_any_order() {
         for wanted in ["", "mar", "LOP", "lop mar", "Garcia"] {
-            assert!(
-                matches_name("María-Mar Lopez-García Garcia", wanted),
-                "{wanted}"
-            );
+            assert!(matches_name("María-Mar Lopez-García Garcia", wanted), "{wanted}");
         }
         assert!(!matches_name("Maria Lopez", "opez"));
         assert!(!matches_name("Maria Lopez", "maria x"));

@@ -80,11 +80,7 @@ pub fn decide(actor: &Actor, action: Kind, relation: Relation) -> Decision {
         Need::Self_ => relation.is_the_patient,
         Need::Never => return Decision::RefuseRole,
     };
-    if met {
-        Decision::Allow
-    } else {
-        Decision::RefuseRelation
-    }
+    if met { Decision::Allow } else { Decision::RefuseRelation }
 }
 
 fn staff_needs(role: Role, action: Kind) -> Need {
@@ -128,10 +124,7 @@ pub fn sees_chat(role: Role) -> bool {
 /// Whether a role that may see the schedule may also see why a patient comes.
 #[must_use]
 pub fn sees_reason(role: Role) -> bool {
-    matches!(
-        role,
-        Role::Provider | Role::Nurse | Role::FrontDesk | Role::Compliance
-    )
+    matches!(role, Role::Provider | Role::Nurse | Role::FrontDesk | Role::Compliance)
 }
 
 #[cfg(test)]
@@ -145,26 +138,14 @@ mod tests {
     /// Columns: provider, nurse, front_desk, clinic_admin, compliance, super_admin.
     const MATRIX: &[(Kind, [&str; 6])] = &[
         (Kind::ReadSchedule, ["any", "any", "any", "any", "any", "-"]),
-        (
-            Kind::SearchPatients,
-            ["any", "any", "any", "any", "any", "-"],
-        ),
+        (Kind::SearchPatients, ["any", "any", "any", "any", "any", "-"]),
         (Kind::CreatePatient, ["-", "-", "any", "-", "-", "-"]),
-        (
-            Kind::ListProviders,
-            ["any", "any", "any", "any", "any", "-"],
-        ),
-        (
-            Kind::BookAppointment,
-            ["any", "any", "any", "any", "-", "-"],
-        ),
+        (Kind::ListProviders, ["any", "any", "any", "any", "any", "-"]),
+        (Kind::BookAppointment, ["any", "any", "any", "any", "-", "-"]),
         (Kind::ManageLink, ["care", "care", "any", "any", "-", "-"]),
         (Kind::TakeSeat, ["care", "care", "-", "-", "-", "-"]),
         (Kind::ReadVisit, ["care", "care", "any", "any", "any", "-"]),
-        (
-            Kind::ReadTimeline,
-            ["care", "care", "any", "any", "any", "-"],
-        ),
+        (Kind::ReadTimeline, ["care", "care", "any", "any", "any", "-"]),
         (Kind::ReadNote, ["care", "care", "-", "-", "any", "-"]),
         (Kind::WriteNote, ["own", "own", "-", "-", "-", "-"]),
         (Kind::AddAddendum, ["own", "own", "-", "-", "-", "-"]),
@@ -176,38 +157,20 @@ mod tests {
         (Kind::CheckIn, ["-", "-", "-", "-", "-", "-"]),
     ];
 
-    const ROLES: [Role; 6] = [
-        Role::Provider,
-        Role::Nurse,
-        Role::FrontDesk,
-        Role::ClinicAdmin,
-        Role::Compliance,
-        Role::SuperAdmin,
-    ];
+    const ROLES: [Role; 6] =
+        [Role::Provider, Role::Nurse, Role::FrontDesk, Role::ClinicAdmin, Role::Compliance, Role::SuperAdmin];
 
     #[test]
     fn every_role_may_do_what_the_matrix_says_and_nothing_else() {
         let all: Vec<Kind> = MATRIX.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(all, Kind::ALL, "every action stands in the matrix");
         let none = Relation::default();
-        let cares = Relation {
-            cares: true,
-            ..none
-        };
-        let own = Relation {
-            own: true,
-            cares: true,
-            ..none
-        };
+        let cares = Relation { cares: true, ..none };
+        let own = Relation { own: true, cares: true, ..none };
         for (kind, cells) in MATRIX {
             for (role, cell) in ROLES.into_iter().zip(cells) {
-                let actor = Actor::Staff {
-                    id: StaffId(Uuid::nil()),
-                    role,
-                    clinic: ClinicId(Uuid::nil()),
-                };
-                let allowed = [none, cares, own]
-                    .map(|relation| decide(&actor, *kind, relation) == Decision::Allow);
+                let actor = Actor::Staff { id: StaffId(Uuid::nil()), role, clinic: ClinicId(Uuid::nil()) };
+                let allowed = [none, cares, own].map(|relation| decide(&actor, *kind, relation) == Decision::Allow);
                 let expected = match *cell {
                     "any" => [true, true, true],
                     "care" => [false, true, true],
@@ -227,42 +190,21 @@ mod tests {
 
     #[test]
     fn people_who_come_by_link_check_in_to_their_own_visit_and_the_server_asks_for_nothing() {
-        let own = Relation {
-            is_the_patient: true,
-            own: true,
-            cares: true,
-        };
+        let own = Relation { is_the_patient: true, own: true, cares: true };
         let patient = Actor::Patient {
             id: visit::PatientId(Uuid::nil()),
             visit: VisitId(Uuid::nil()),
             clinic: ClinicId(Uuid::nil()),
         };
-        let system = Actor::System {
-            job: "x",
-            clinic: ClinicId(Uuid::nil()),
-        };
+        let system = Actor::System { job: "x", clinic: ClinicId(Uuid::nil()) };
         for kind in Kind::ALL {
-            assert_eq!(
-                decide(&patient, *kind, own) == Decision::Allow,
-                *kind == Kind::CheckIn
-            );
+            assert_eq!(decide(&patient, *kind, own) == Decision::Allow, *kind == Kind::CheckIn);
             assert_ne!(decide(&system, *kind, own), Decision::Allow);
         }
-        assert_eq!(
-            decide(&patient, Kind::CheckIn, Relation::default()),
-            Decision::RefuseRelation
-        );
+        assert_eq!(decide(&patient, Kind::CheckIn, Relation::default()), Decision::RefuseRelation);
         for role in [Role::Patient, Role::Guardian, Role::Interpreter] {
-            let actor = Actor::Staff {
-                id: StaffId(Uuid::nil()),
-                role,
-                clinic: ClinicId(Uuid::nil()),
-            };
-            assert!(
-                Kind::ALL
-                    .iter()
-                    .all(|kind| decide(&actor, *kind, own) == Decision::RefuseRole)
-            );
+            let actor = Actor::Staff { id: StaffId(Uuid::nil()), role, clinic: ClinicId(Uuid::nil()) };
+            assert!(Kind::ALL.iter().all(|kind| decide(&actor, *kind, own) == Decision::RefuseRole));
         }
     }
 }

@@ -81,9 +81,7 @@ pub enum PrivatePostgresError {
         log: PathBuf,
     },
     /// The system refused something.
-    #[error(
-        "private PostgreSQL: {path}: {source}; correct its owner and mode, or choose another folder with --data"
-    )]
+    #[error("private PostgreSQL: {path}: {source}; correct its owner and mode, or choose another folder with --data")]
     Io {
         /// Where.
         path: PathBuf,
@@ -117,9 +115,7 @@ impl PrivatePostgres {
     /// [`PrivatePostgresError`].
     pub fn start_with(dir: &Path, binaries: Option<&Path>) -> Result<Self, PrivatePostgresError> {
         let run_as = RunAs::find()?;
-        let made_by = std::fs::read_to_string(dir.join("PG_VERSION"))
-            .ok()
-            .map(|version| version.trim().to_owned());
+        let made_by = std::fs::read_to_string(dir.join("PG_VERSION")).ok().map(|version| version.trim().to_owned());
         let binaries = Binaries::find(binaries, made_by.as_deref(), dir)?;
         let parent = dir.parent().unwrap_or(Path::new("/"));
         run_as.check_reach(parent)?;
@@ -129,10 +125,7 @@ impl PrivatePostgres {
         postmaster::end_leftover(dir)?;
         let socket_dir = socket_dir(dir, &run_as)?;
         let postmaster = Postmaster::start(dir, &socket_dir, &binaries, &run_as)?;
-        Ok(Self {
-            socket_dir,
-            _postmaster: Some(postmaster),
-        })
+        Ok(Self { socket_dir, _postmaster: Some(postmaster) })
     }
 
     /// The folder of the binaries that a new database would be made with.
@@ -148,10 +141,7 @@ impl PrivatePostgres {
     pub fn running_in(dir: &Path) -> Option<Self> {
         postmaster::live(dir)?;
         let run_as = RunAs::find().ok()?;
-        Some(Self {
-            socket_dir: socket_dir(dir, &run_as).ok()?,
-            _postmaster: None,
-        })
+        Some(Self { socket_dir: socket_dir(dir, &run_as).ok()?, _postmaster: None })
     }
 
     /// Where the owner connects: migrations only.
@@ -175,9 +165,7 @@ impl PrivatePostgres {
         let mut host = String::new();
         for byte in self.socket_dir.as_os_str().as_encoded_bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                    host.push(char::from(*byte))
-                }
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => host.push(char::from(*byte)),
                 other => host.push_str(&format!("%{other:02X}")),
             }
         }
@@ -196,99 +184,61 @@ fn initialise(dir: &Path, binaries: &Binaries, run_as: &RunAs) -> Result<(), Pri
         std::fs::remove_dir_all(&unfinished).map_err(io(&unfinished))?;
     }
     std::fs::create_dir_all(&unfinished).map_err(io(&unfinished))?;
-    std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o700))
-        .map_err(io(&unfinished))?;
+    std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o700)).map_err(io(&unfinished))?;
     if let Some((user, group)) = run_as.ids() {
         chown(&unfinished, Some(user), Some(group)).map_err(io(&unfinished))?;
     }
     let mut initdb = run_as.command(&binaries.initdb());
-    initdb
-        .current_dir(&unfinished)
-        .arg("-D")
-        .arg(&unfinished)
-        .args([
-            "-U",
-            OWNER,
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-        ]);
+    initdb.current_dir(&unfinished).arg("-D").arg(&unfinished).args([
+        "-U",
+        OWNER,
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]);
     run("initdb", initdb, None)?;
     let conf = unfinished.join("postgresql.conf");
     let mut text = std::fs::read_to_string(&conf).map_err(io(&conf))?;
     text.push_str(SETTINGS);
     std::fs::write(&conf, text).map_err(io(&conf))?;
     let mut single = run_as.command(&binaries.postgres());
-    single
-        .current_dir(&unfinished)
-        .args(["--single", "-D"])
-        .arg(&unfinished)
-        .arg("postgres");
-    run(
-        "postgres --single",
-        single,
-        Some(&format!("CREATE DATABASE {DATABASE}\n")),
-    )?;
+    single.current_dir(&unfinished).args(["--single", "-D"]).arg(&unfinished).arg("postgres");
+    run("postgres --single", single, Some(&format!("CREATE DATABASE {DATABASE}\n")))?;
     std::fs::rename(&unfinished, dir).map_err(io(dir))?;
     if let Some(parent) = dir.parent() {
-        std::fs::File::open(parent)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io(parent))?;
+        std::fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
     }
     Ok(())
 }
 
-fn run(
-    program: &'static str,
-    mut command: Command,
-    input: Option<&str>,
-) -> Result<(), PrivatePostgresError> {
+fn run(program: &'static str, mut command: Command, input: Option<&str>) -> Result<(), PrivatePostgresError> {
     use std::io::Write as _;
     let failed = |message: String| PrivatePostgresError::Failed { program, message };
     let mut child = command
-        .stdin(if input.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        stdin
-            .write_all(input.as_bytes())
-            .map_err(|error| failed(error.to_string()))?;
+        stdin.write_all(input.as_bytes()).map_err(|error| failed(error.to_string()))?;
     }
-    let output = child
-        .wait_with_output()
-        .map_err(|error| failed(error.to_string()))?;
+    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(failed(
-        reason(&said)
-            .or_else(|| last_line(&said))
-            .unwrap_or_else(|| output.status.to_string()),
-    ))
+    Err(failed(reason(&said).or_else(|| last_line(&said)).unwrap_or_else(|| output.status.to_string())))
 }
 
 /// The line that says why: after it the programs of PostgreSQL only tell how they clean up.
 fn reason(text: &str) -> Option<String> {
-    let says_why = |line: &&str| {
-        ["error:", "FATAL:", "PANIC:", "No space left"]
-            .iter()
-            .any(|mark| line.contains(mark))
-    };
+    let says_why = |line: &&str| ["error:", "FATAL:", "PANIC:", "No space left"].iter().any(|mark| line.contains(mark));
     text.lines().find(says_why).and_then(last_line)
 }
 
 fn last_line(text: &str) -> Option<String> {
-    text.lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty())
-        .map(|line| line.chars().take(300).collect())
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| line.chars().take(300).collect())
 }
 
 /// The socket's folder: in the database's own, or, where that path is too long for a socket, a private one in the
@@ -298,20 +248,13 @@ fn socket_dir(dir: &Path, run_as: &RunAs) -> Result<PathBuf, PrivatePostgresErro
     let socket_dir = if inside.as_os_str().len() <= SOCKET_DIR_MAX {
         inside
     } else {
-        let digest = aws_lc_rs::digest::digest(
-            &aws_lc_rs::digest::SHA256,
-            dir.as_os_str().as_encoded_bytes(),
-        );
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, dir.as_os_str().as_encoded_bytes());
         std::env::temp_dir().join(format!("bedside-{}", &hex::encode(digest.as_ref())[..16]))
     };
-    let io = |source| PrivatePostgresError::Io {
-        path: socket_dir.clone(),
-        source,
-    };
+    let io = |source| PrivatePostgresError::Io { path: socket_dir.clone(), source };
     match std::fs::create_dir(&socket_dir) {
         Ok(()) => {
-            std::fs::set_permissions(&socket_dir, std::fs::Permissions::from_mode(0o700))
-                .map_err(io)?;
+            std::fs::set_permissions(&socket_dir, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
             if let Some((user, group)) = run_as.ids() {
                 chown(&socket_dir, Some(user), Some(group)).map_err(io)?;
             }
@@ -322,9 +265,7 @@ fn socket_dir(dir: &Path, run_as: &RunAs) -> Result<PathBuf, PrivatePostgresErro
     // Somebody else's folder at that name would see every query.
     let found = std::fs::symlink_metadata(&socket_dir).map_err(io)?;
     if !found.is_dir() || found.uid() != run_as.user() || found.mode() & 0o077 != 0 {
-        return Err(io(std::io::Error::other(
-            "is not a private folder of the database's user",
-        )));
+        return Err(io(std::io::Error::other("is not a private folder of the database's user")));
     }
     Ok(socket_dir)
 }
@@ -342,10 +283,7 @@ mod tests {
     async fn one(url: &str) -> i32 {
         use sqlx::Connection as _;
         let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
-        sqlx::query_scalar::<_, i32>("SELECT 1")
-            .fetch_one(&mut connection)
-            .await
-            .expect("answers")
+        sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&mut connection).await.expect("answers")
     }
 
     #[tokio::test]
@@ -384,8 +322,7 @@ mod tests {
     #[test]
     fn missing_binaries_are_named_with_the_way_out() {
         let dir = folder();
-        let error = PrivatePostgres::start_with(&dir.path().join("postgres"), Some(dir.path()))
-            .expect_err("refused");
+        let error = PrivatePostgres::start_with(&dir.path().join("postgres"), Some(dir.path())).expect_err("refused");
         assert!(error.to_string().contains("database.url"), "{error}");
         assert!(!dir.path().join("postgres").exists());
     }
@@ -397,10 +334,7 @@ mod tests {
         std::fs::create_dir(&pg).expect("made");
         std::fs::write(pg.join("PG_VERSION"), "9\n").expect("written");
         let error = PrivatePostgres::start(&pg).expect_err("refused");
-        assert!(
-            matches!(error, PrivatePostgresError::Version { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, PrivatePostgresError::Version { .. }), "{error}");
         assert_eq!(std::fs::read_dir(&pg).expect("readable").count(), 1);
     }
 

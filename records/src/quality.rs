@@ -116,19 +116,10 @@ pub async fn insert(records: &Records, clinic: ClinicId, samples: &[Sample]) -> 
     let Some(last) = samples.iter().map(|sample| sample.at).max() else {
         return Ok(());
     };
-    let mut tx = records
-        .begin(RequestContext::system("quality", clinic, moment(last)?))
-        .await?;
-    let at = samples
-        .iter()
-        .map(|sample| moment(sample.at))
-        .collect::<Result<Vec<_>, _>>()?;
-    let column = |of: fn(&Measured) -> Option<f32>| {
-        samples
-            .iter()
-            .map(|sample| of(&sample.measured))
-            .collect::<Vec<_>>()
-    };
+    let mut tx = records.begin(RequestContext::system("quality", clinic, moment(last)?)).await?;
+    let at = samples.iter().map(|sample| moment(sample.at)).collect::<Result<Vec<_>, _>>()?;
+    let column =
+        |of: fn(&Measured) -> Option<f32>| samples.iter().map(|sample| of(&sample.measured)).collect::<Vec<_>>();
     sqlx::query!(
         "INSERT INTO quality_sample (clinic_id, visit_id, participant_id, direction, at, role, round_trip_ms, loss, jitter_ms, bitrate_bps, freezes,
                                      concealed_ratio, mos)
@@ -166,12 +157,7 @@ pub async fn visits(
     to: Option<OffsetDateTime>,
     cursor: Option<&str>,
 ) -> Result<Pending<QualityPage>, ListError> {
-    let Actor::Staff {
-        id: staff,
-        role,
-        clinic,
-    } = tx.context().actor
-    else {
+    let Actor::Staff { id: staff, role, clinic } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };
     let only = matches!(role, Role::Provider | Role::Nurse).then_some(staff.0);
@@ -199,13 +185,10 @@ pub async fn visits(
     .map_err(Error::from)?;
     let more = rows.len() > PAGE as usize;
     let shown = &rows[..rows.len().min(PAGE as usize)];
-    let next_cursor = shown.last().filter(|_| more).map(|last| {
-        format!(
-            "{}_{}",
-            last.starts_at.unix_timestamp_nanos(),
-            last.visit_id
-        )
-    });
+    let next_cursor = shown
+        .last()
+        .filter(|_| more)
+        .map(|last| format!("{}_{}", last.starts_at.unix_timestamp_nanos(), last.visit_id));
 
     let ids: Vec<Uuid> = shown.iter().map(|row| row.visit_id).collect();
     let means = sqlx::query!(
@@ -242,10 +225,7 @@ pub async fn visits(
             started_at: row.started_at,
             ended_at: row.ended_at,
             provider_name: row.provider_name.clone(),
-            worst_mos: participants
-                .iter()
-                .filter_map(|participant| participant.mean.mos)
-                .min_by(f32::total_cmp),
+            worst_mos: participants.iter().filter_map(|participant| participant.mean.mos).min_by(f32::total_cmp),
             participants,
         });
     }
@@ -256,10 +236,7 @@ pub async fn visits(
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn series(
-    tx: &mut Tx,
-    may: &Authorized<ReadQuality>,
-) -> Result<Pending<Vec<Series>>, Error> {
+pub async fn series(tx: &mut Tx, may: &Authorized<ReadQuality>) -> Result<Pending<Vec<Series>>, Error> {
     let rows = sqlx::query!(
         "SELECT participant_id, direction, role, at, round_trip_ms, loss, jitter_ms, bitrate_bps, freezes, concealed_ratio, mos
          FROM quality_sample WHERE visit_id = $1 ORDER BY participant_id, direction, at",
@@ -269,10 +246,7 @@ pub async fn series(
     .await?;
     let mut all: Vec<Series> = Vec::new();
     for row in rows {
-        let (participant_id, direction) = (
-            ParticipantId(row.participant_id),
-            Direction::parse(&row.direction)?,
-        );
+        let (participant_id, direction) = (ParticipantId(row.participant_id), Direction::parse(&row.direction)?);
         let measured = Measured {
             round_trip_ms: row.round_trip_ms,
             loss: row.loss,
@@ -282,10 +256,7 @@ pub async fn series(
             concealed_ratio: row.concealed_ratio,
             mos: row.mos,
         };
-        match all
-            .last_mut()
-            .filter(|last| (last.participant_id, last.direction) == (participant_id, direction))
-        {
+        match all.last_mut().filter(|last| (last.participant_id, last.direction) == (participant_id, direction)) {
             Some(series) => series.points.push((row.at, measured)),
             None => all.push(Series {
                 participant_id,
@@ -301,10 +272,7 @@ pub async fn series(
 fn parse_cursor(cursor: &str) -> Result<(OffsetDateTime, Uuid), ListError> {
     let parsed = || {
         let (at, id) = cursor.split_once('_')?;
-        Some((
-            OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?,
-            Uuid::parse_str(id).ok()?,
-        ))
+        Some((OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?, Uuid::parse_str(id).ok()?))
     };
     parsed().ok_or(ListError::BadCursor)
 }

@@ -99,10 +99,7 @@ pub struct Unfinished {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn list(
-    tx: &mut Tx,
-    may: &Authorized<ListRecordings>,
-) -> Result<Pending<Vec<Recording>>, Error> {
+pub async fn list(tx: &mut Tx, may: &Authorized<ListRecordings>) -> Result<Pending<Vec<Recording>>, Error> {
     let rows = sqlx::query_as!(
         RecordingRow,
         "SELECT recording_id, visit_id, state, started_at, stopped_at, duration_ms, bytes, sha256, gaps
@@ -111,20 +108,14 @@ pub async fn list(
     )
     .fetch_all(tx.connection()?)
     .await?;
-    rows.into_iter()
-        .map(Recording::try_from)
-        .collect::<Result<_, _>>()
-        .map(Pending)
+    rows.into_iter().map(Recording::try_from).collect::<Result<_, _>>().map(Pending)
 }
 
 /// One recording, to be played: written to the audit log. Once per opening, not per range.
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn open(
-    tx: &mut Tx,
-    may: &Authorized<PlayRecording>,
-) -> Result<Pending<Recording>, Error> {
+pub async fn open(tx: &mut Tx, may: &Authorized<PlayRecording>) -> Result<Pending<Recording>, Error> {
     read(tx, may.action().0).await.map(Pending)
 }
 
@@ -132,10 +123,7 @@ pub async fn open(
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn reopen(
-    tx: &mut Tx,
-    may: &Authorized<PlayRecording>,
-) -> Result<Pending<Recording>, Error> {
+pub async fn reopen(tx: &mut Tx, may: &Authorized<PlayRecording>) -> Result<Pending<Recording>, Error> {
     tx.logged_before();
     read(tx, may.action().0).await.map(Pending)
 }
@@ -152,13 +140,11 @@ pub async fn create_key(
 ) -> Result<Zeroizing<[u8; 32]>, Error> {
     let mut tx = begin(records, clinic, OffsetDateTime::now_utc()).await?;
     // The recording's row is locked, so that two who ask at once get the same key.
-    let patient = sqlx::query_scalar!(
-        "SELECT patient_id FROM recording WHERE recording_id = $1 FOR UPDATE",
-        recording.0
-    )
-    .fetch_optional(tx.connection()?)
-    .await?
-    .ok_or(Error::NotFound)?;
+    let patient =
+        sqlx::query_scalar!("SELECT patient_id FROM recording WHERE recording_id = $1 FOR UPDATE", recording.0)
+            .fetch_optional(tx.connection()?)
+            .await?
+            .ok_or(Error::NotFound)?;
     let owner = Owner::Recording(recording);
     let key = match data_key::bare(&mut tx, owner).await? {
         Some(key) => key,
@@ -183,9 +169,7 @@ pub async fn open_key(
     recording: RecordingId,
 ) -> Result<Zeroizing<[u8; 32]>, Error> {
     let mut tx = begin(records, clinic, OffsetDateTime::now_utc()).await?;
-    let key = data_key::bare(&mut tx, Owner::Recording(recording))
-        .await?
-        .ok_or(Error::NotFound)?;
+    let key = data_key::bare(&mut tx, Owner::Recording(recording)).await?.ok_or(Error::NotFound)?;
     tx.commit(Pending(key)).await
 }
 
@@ -201,14 +185,11 @@ pub async fn change(
     at: OffsetDateTime,
 ) -> Result<(), ChangeError> {
     let mut tx = begin(records, clinic, at).await?;
-    let row = sqlx::query!(
-        "SELECT patient_id, state FROM recording WHERE recording_id = $1 FOR UPDATE",
-        recording.0
-    )
-    .fetch_optional(tx.connection()?)
-    .await
-    .map_err(Error::from)?
-    .ok_or(Error::NotFound)?;
+    let row = sqlx::query!("SELECT patient_id, state FROM recording WHERE recording_id = $1 FOR UPDATE", recording.0)
+        .fetch_optional(tx.connection()?)
+        .await
+        .map_err(Error::from)?
+        .ok_or(Error::NotFound)?;
     let before = RecordingState::parse(&row.state)?;
     if matches!(before, RecordingState::Ready | RecordingState::Failed) {
         return Err(ChangeError::Done(before));
@@ -224,14 +205,7 @@ pub async fn change(
         Change::Ready { .. } => RecordingState::Ready,
         Change::Failed { .. } => RecordingState::Failed,
     };
-    if let Change::Ready {
-        duration_ms,
-        bytes,
-        sha256,
-        gaps,
-        manifest,
-    } = change
-    {
+    if let Change::Ready { duration_ms, bytes, sha256, gaps, manifest } = change {
         sqlx::query!(
             "UPDATE recording SET state = 'ready', duration_ms = $2, bytes = $3, sha256 = $4, gaps = $5, manifest = $6 WHERE recording_id = $1",
             recording.0,
@@ -248,11 +222,7 @@ pub async fn change(
             serde_json::json!({ "sha256": hex::encode(sha256), "bytes": bytes, "duration_ms": duration_ms, "gaps": gaps }),
         );
     } else {
-        let failure = if let Change::Failed { reason } = change {
-            Some(*reason)
-        } else {
-            None
-        };
+        let failure = if let Change::Failed { reason } = change { Some(*reason) } else { None };
         sqlx::query!(
             "UPDATE recording SET state = $2, failure = $3, stopped_at = CASE WHEN $2 IN ('captured', 'interrupted', 'failed') THEN coalesce(stopped_at, $4)
                                                                             ELSE stopped_at END
@@ -331,15 +301,10 @@ pub async fn catalogue(records: &Records) -> Result<Vec<Catalogued>, Error> {
         .await?;
         tx.commit(Pending(())).await?;
         for row in rows {
-            all.push(Catalogued {
-                clinic: clinic.id,
-                recording: row.try_into()?,
-            });
+            all.push(Catalogued { clinic: clinic.id, recording: row.try_into()? });
         }
     }
-    all.sort_by_key(|one| {
-        std::cmp::Reverse((one.recording.started_at, one.recording.recording_id))
-    });
+    all.sort_by_key(|one| std::cmp::Reverse((one.recording.started_at, one.recording.recording_id)));
     Ok(all)
 }
 
@@ -386,9 +351,7 @@ async fn read(tx: &mut Tx, recording: RecordingId) -> Result<Recording, Error> {
 }
 
 async fn begin(records: &Records, clinic: ClinicId, at: OffsetDateTime) -> Result<Tx, Error> {
-    records
-        .begin(RequestContext::system("recorder", clinic, at))
-        .await
+    records.begin(RequestContext::system("recorder", clinic, at)).await
 }
 
 /// A change was refused.

@@ -32,15 +32,9 @@ impl Records {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
-        let options = PgConnectOptions::from_str(app_url)?
-            .application_name("bedside")
-            .statement_cache_capacity(256);
+        let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let records = Self {
-            pool,
-            keys,
-            password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
-        };
+        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)
@@ -52,11 +46,7 @@ impl Records {
     /// The database can't be reached.
     pub async fn begin(&self, context: RequestContext) -> Result<Tx, Error> {
         let clinic = context.actor.clinic();
-        let begun = self
-            .begin_with(format!(
-                "BEGIN; SELECT set_config('bedside.clinic_id', '{clinic}', true)"
-            ))
-            .await?;
+        let begun = self.begin_with(format!("BEGIN; SELECT set_config('bedside.clinic_id', '{clinic}', true)")).await?;
         Ok(Tx::new(begun, self.clone(), context))
     }
 
@@ -74,9 +64,7 @@ impl Records {
     }
 
     /// A transaction that has said no clinic, and so sees only what it has a secret for.
-    pub(crate) async fn begin_without_clinic(
-        &self,
-    ) -> Result<Transaction<'static, Postgres>, Error> {
+    pub(crate) async fn begin_without_clinic(&self) -> Result<Transaction<'static, Postgres>, Error> {
         self.begin_with("BEGIN".to_owned()).await
     }
 
@@ -150,11 +138,7 @@ fn pool_options() -> PgPoolOptions {
 /// Whether a connection may be given out again: it answers, and no transaction is open on it. In a statement of its
 /// own, a transaction begins with the statement; in one that was left open, it began before.
 async fn clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row = connection
-        .fetch_one(sqlx::raw_sql(
-            "SELECT transaction_timestamp() <> statement_timestamp()",
-        ))
-        .await?;
+    let row = connection.fetch_one(sqlx::raw_sql("SELECT transaction_timestamp() <> statement_timestamp()")).await?;
     if row.try_get::<bool, _>(0)? {
         tracing::warn!("a transaction was left open on a pooled connection and is rolled back");
         connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
@@ -203,10 +187,8 @@ mod tests {
         connection.execute(sqlx::raw_sql(open)).await.unwrap();
         drop(connection);
         let mut connection = pool.acquire().await.unwrap();
-        let clinic: Option<uuid::Uuid> = sqlx::query_scalar("SELECT current_clinic()")
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
+        let clinic: Option<uuid::Uuid> =
+            sqlx::query_scalar("SELECT current_clinic()").fetch_one(&mut *connection).await.unwrap();
         assert_eq!(clinic, None);
     }
 }

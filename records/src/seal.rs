@@ -23,11 +23,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(column: &'static str, row: Uuid) -> Self {
-        Self {
-            column,
-            row,
-            part: 0,
-        }
+        Self { column, row, part: 0 }
     }
 
     pub(crate) fn part(column: &'static str, row: Uuid, part: i64) -> Self {
@@ -43,8 +39,7 @@ pub(crate) struct DataKeys {
 
 impl DataKeys {
     pub(crate) fn push(&mut self, version: i32, key: &[u8; 32]) -> Result<(), Error> {
-        let key =
-            RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Error::Sealed("data key"))?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Error::Sealed("data key"))?;
         self.versions.push((version, key));
         Ok(())
     }
@@ -72,12 +67,9 @@ impl DataKeys {
     /// Opens what was sealed for `place`.
     pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Phi<Vec<u8>>, Error> {
         let bad = Error::Sealed(place.column);
-        let (Some(&FORMAT), Some(version), Some(nonce), Some(body)) = (
-            sealed.first(),
-            sealed.get(1..5),
-            sealed.get(5..HEADER),
-            sealed.get(HEADER..),
-        ) else {
+        let (Some(&FORMAT), Some(version), Some(nonce), Some(body)) =
+            (sealed.first(), sealed.get(1..5), sealed.get(5..HEADER), sealed.get(HEADER..))
+        else {
             return Err(bad);
         };
         let version = i32::from_be_bytes(version.try_into().expect("4 bytes"));
@@ -112,10 +104,7 @@ impl DataKeys {
 
     /// Column, row, owner and key version, as associated data.
     fn bound(&self, place: Place, version: i32) -> String {
-        format!(
-            "{}|{}|{}|{}|{version}",
-            place.column, place.row, place.part, self.owner
-        )
+        format!("{}|{}|{}|{}|{version}", place.column, place.row, place.part, self.owner)
     }
 }
 
@@ -126,10 +115,7 @@ mod tests {
     use super::*;
 
     fn keys(owner: u128, key: u8) -> DataKeys {
-        let mut keys = DataKeys {
-            owner: Uuid::from_u128(owner),
-            versions: vec![],
-        };
+        let mut keys = DataKeys { owner: Uuid::from_u128(owner), versions: vec![] };
         keys.push(1, &[key; 32]).unwrap();
         keys
     }
@@ -139,37 +125,10 @@ mod tests {
         let place = Place::part("note_revision.body", Uuid::from_u128(1), 3);
         let sealed = keys(9, 1).seal(place, b"text").unwrap();
         assert_eq!(keys(9, 1).open(place, &sealed).unwrap().expose(), b"text");
-        assert!(
-            keys(9, 1)
-                .open(
-                    Place {
-                        column: "patient.name",
-                        ..place
-                    },
-                    &sealed
-                )
-                .is_err()
-        );
-        assert!(
-            keys(9, 1)
-                .open(
-                    Place {
-                        row: Uuid::from_u128(2),
-                        ..place
-                    },
-                    &sealed
-                )
-                .is_err()
-        );
-        assert!(
-            keys(9, 1)
-                .open(Place { part: 4, ..place }, &sealed)
-                .is_err()
-        );
-        assert!(
-            keys(8, 1).open(place, &sealed).is_err(),
-            "another patient with the same key"
-        );
+        assert!(keys(9, 1).open(Place { column: "patient.name", ..place }, &sealed).is_err());
+        assert!(keys(9, 1).open(Place { row: Uuid::from_u128(2), ..place }, &sealed).is_err());
+        assert!(keys(9, 1).open(Place { part: 4, ..place }, &sealed).is_err());
+        assert!(keys(8, 1).open(place, &sealed).is_err(), "another patient with the same key");
         assert!(keys(9, 2).open(place, &sealed).is_err(), "another key");
     }
 

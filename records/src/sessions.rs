@@ -56,11 +56,7 @@ impl StaffSession {
     /// For a [`crate::RequestContext`].
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Staff {
-            id: self.staff_id,
-            role: self.role,
-            clinic: self.clinic.id,
-        }
+        Actor::Staff { id: self.staff_id, role: self.role, clinic: self.clinic.id }
     }
 }
 
@@ -85,11 +81,7 @@ impl JoinSession {
     /// For a [`crate::RequestContext`].
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Patient {
-            id: self.patient_id,
-            visit: self.visit_id,
-            clinic: self.clinic.id,
-        }
+        Actor::Patient { id: self.patient_id, visit: self.visit_id, clinic: self.clinic.id }
     }
 }
 
@@ -103,10 +95,7 @@ pub async fn staff(
     activity: Activity,
     now: OffsetDateTime,
 ) -> Result<Option<StaffSession>, Error> {
-    let Some(row) = open(records, token, activity, now)
-        .await?
-        .filter(|row| row.kind == "staff")
-    else {
+    let Some(row) = open(records, token, activity, now).await?.filter(|row| row.kind == "staff") else {
         return Ok(None);
     };
     staff_session(row).map(Some)
@@ -125,9 +114,7 @@ pub async fn patient(
     let Some(row) = open(records, token, activity, now).await? else {
         return Ok(None);
     };
-    let (Some(patient), Some(visit), Some(appointment)) =
-        (row.patient_id, row.visit_id, row.appointment_id)
-    else {
+    let (Some(patient), Some(visit), Some(appointment)) = (row.patient_id, row.visit_id, row.appointment_id) else {
         return Ok(None);
     };
     Ok(Some(JoinSession {
@@ -144,12 +131,7 @@ pub async fn patient(
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn end(
-    records: &Records,
-    token: &SessionToken,
-    origin: &Origin,
-    now: OffsetDateTime,
-) -> Result<(), Error> {
+pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: OffsetDateTime) -> Result<(), Error> {
     let Some(row) = open(records, token, Activity::Background, now).await? else {
         return Ok(());
     };
@@ -163,25 +145,10 @@ pub async fn end(
             (session.actor(), Resource::Staff(session.staff_id))
         }
     };
-    let mut tx = records
-        .begin(RequestContext {
-            actor,
-            at: now,
-            origin: origin.clone(),
-        })
-        .await?;
+    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
     close(&mut tx, token).await?;
-    let patient = actor.person().and_then(|person| {
-        if let Person::Patient(id) = person {
-            Some(id)
-        } else {
-            None
-        }
-    });
-    tx.log(Entry {
-        patient,
-        ..Entry::new("session.ended", resource)
-    });
+    let patient = actor.person().and_then(|person| if let Person::Patient(id) = person { Some(id) } else { None });
+    tx.log(Entry { patient, ..Entry::new("session.ended", resource) });
     tx.commit(Pending(())).await
 }
 
@@ -189,15 +156,8 @@ pub async fn end(
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn touch(
-    records: &Records,
-    clinic: ClinicId,
-    person: Person,
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    let mut tx = records
-        .begin(RequestContext::system("room", clinic, now))
-        .await?;
+pub async fn touch(records: &Records, clinic: ClinicId, person: Person, now: OffsetDateTime) -> Result<(), Error> {
+    let mut tx = records.begin(RequestContext::system("room", clinic, now)).await?;
     let (staff, patient) = match person {
         Person::Staff(id) => (Some(id.0), None),
         Person::Patient(id) => (None, Some(id.0)),
@@ -280,14 +240,7 @@ pub(crate) fn staff_session(row: SessionRow) -> Result<StaffSession, Error> {
         return Err(Error::NotFound);
     };
     let role = Role::parse(&role).ok_or(Error::UnknownValue("staff.role"))?;
-    Ok(StaffSession {
-        staff_id: StaffId(id),
-        name,
-        role,
-        clinic,
-        idle_expires_at,
-        expires_at: row.expires_at,
-    })
+    Ok(StaffSession { staff_id: StaffId(id), name, role, clinic, idle_expires_at, expires_at: row.expires_at })
 }
 
 /// Ends the session of `token` within the running transaction.

@@ -40,14 +40,11 @@ pub async fn password(
     now: OffsetDateTime,
 ) -> Result<SessionToken, PasswordError> {
     let account = Account::of(email);
-    let attempt = account
-        .begin_attempt(records, origin, now)
-        .await
-        .map_err(|stop| match stop {
-            Stop::TooFast { retry_after_s } => PasswordError::TooFast { retry_after_s },
-            Stop::Locked { until } => PasswordError::Locked { until },
-            Stop::Failed(error) => PasswordError::Failed(error),
-        })?;
+    let attempt = account.begin_attempt(records, origin, now).await.map_err(|stop| match stop {
+        Stop::TooFast { retry_after_s } => PasswordError::TooFast { retry_after_s },
+        Stop::Locked { until } => PasswordError::Locked { until },
+        Stop::Failed(error) => PasswordError::Failed(error),
+    })?;
     let known = find(records, &account.email).await?;
     let hash = known.as_ref().map(|staff| staff.password_hash.clone());
     if !crate::password::verify(records, password, hash).await? {
@@ -61,14 +58,7 @@ pub async fn password(
     let mut tx = records.begin(staff.context(origin, now)).await?;
     attempt.forgive(&mut tx).await?;
     let token = SessionToken::generate();
-    insert_session(
-        &mut tx,
-        &token,
-        "pending",
-        staff.id,
-        now + sessions::SECOND_FACTOR_WITHIN,
-    )
-    .await?;
+    insert_session(&mut tx, &token, "pending", staff.id, now + sessions::SECOND_FACTOR_WITHIN).await?;
     tx.log(Entry::new("sign_in.password", Resource::Staff(staff.id)));
     tx.commit(Pending(())).await?;
     Ok(token)
@@ -90,11 +80,7 @@ pub async fn totp(
         .filter(|row| row.kind == "pending")
         .ok_or(TotpError::SignedOut)?;
     let session = sessions::staff_session(row)?;
-    let context = RequestContext {
-        actor: session.actor(),
-        at: now,
-        origin: origin.clone(),
-    };
+    let context = RequestContext { actor: session.actor(), at: now, origin: origin.clone() };
     let resource = Resource::Staff(session.staff_id);
 
     let mut tx = records.begin(context.clone()).await?;
@@ -109,18 +95,12 @@ pub async fn totp(
     drop(tx);
 
     let account = Account::of(&staff.email);
-    account
-        .begin_attempt(records, origin, now)
-        .await
-        .map_err(|stop| match stop {
-            Stop::TooFast { retry_after_s } => TotpError::TooFast { retry_after_s },
-            Stop::Locked { until } => TotpError::Locked { until },
-            Stop::Failed(error) => TotpError::Failed(error),
-        })?;
-    let secret = keys.open(
-        Place::new("staff.totp_secret", session.staff_id.0),
-        &staff.totp_secret,
-    )?;
+    account.begin_attempt(records, origin, now).await.map_err(|stop| match stop {
+        Stop::TooFast { retry_after_s } => TotpError::TooFast { retry_after_s },
+        Stop::Locked { until } => TotpError::Locked { until },
+        Stop::Failed(error) => TotpError::Failed(error),
+    })?;
+    let secret = keys.open(Place::new("staff.totp_secret", session.staff_id.0), &staff.totp_secret)?;
     let step = matching_step(secret.expose(), code, now);
 
     let mut tx = records.begin(context.clone()).await?;
@@ -140,16 +120,8 @@ pub async fn totp(
         }
     };
     if !accepted {
-        let reason = if step.is_some() {
-            "used_before"
-        } else {
-            "wrong"
-        };
-        tx.log(Entry {
-            outcome: Outcome::Failed,
-            reason: Some(reason),
-            ..Entry::new("sign_in.totp", resource)
-        });
+        let reason = if step.is_some() { "used_before" } else { "wrong" };
+        tx.log(Entry { outcome: Outcome::Failed, reason: Some(reason), ..Entry::new("sign_in.totp", resource) });
         tx.commit(Pending(())).await?;
         return Err(TotpError::Wrong);
     }
@@ -162,14 +134,7 @@ pub async fn totp(
     insert_session(&mut tx, &token, "staff", session.staff_id, expires_at).await?;
     tx.log(Entry::new("sign_in.totp", resource));
     tx.commit(Pending(())).await?;
-    Ok(SignedIn {
-        token,
-        session: StaffSession {
-            idle_expires_at: now + sessions::IDLE,
-            expires_at,
-            ..session
-        },
-    })
+    Ok(SignedIn { token, session: StaffSession { idle_expires_at: now + sessions::IDLE, expires_at, ..session } })
 }
 
 /// The step whose code this is: the current one, or one to either side.
@@ -212,21 +177,11 @@ impl From<sqlx::Error> for Stop {
 impl Account {
     fn of(email: &str) -> Self {
         let email = email.trim().to_lowercase();
-        Self {
-            hash: sha256(email.as_bytes()),
-            email,
-        }
+        Self { hash: sha256(email.as_bytes()), email }
     }
 
-    async fn begin_attempt(
-        &self,
-        records: &Records,
-        origin: &Origin,
-        now: OffsetDateTime,
-    ) -> Result<Attempt, Stop> {
-        let address = origin
-            .address
-            .map_or_else(String::new, |address| address.to_string());
+    async fn begin_attempt(&self, records: &Records, origin: &Origin, now: OffsetDateTime) -> Result<Attempt, Stop> {
+        let address = origin.address.map_or_else(String::new, |address| address.to_string());
         let mut tx = records.begin_without_clinic().await.map_err(Stop::Failed)?;
         // Locks the account's row: attempts on one account go one after the other.
         let row = sqlx::query!(
@@ -253,9 +208,7 @@ impl Account {
         if recent.failures >= FAILURES_PER_MINUTE {
             tx.commit().await?;
             let wait = recent.first.map_or(minute, |first| first + minute - now);
-            return Err(Stop::TooFast {
-                retry_after_s: wait.whole_seconds().max(0) + 1,
-            });
+            return Err(Stop::TooFast { retry_after_s: wait.whole_seconds().max(0) + 1 });
         }
         // The lock begins with the attempt that fills the count; the next one after it starts counting anew.
         let locks = row.failures + 1 >= FAILURES_TO_LOCK;
@@ -275,17 +228,10 @@ impl Account {
         )
         .fetch_one(&mut *tx)
         .await?;
-        sqlx::query!("DELETE FROM sign_in_failure WHERE at < $1", now - KEPT)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query!("DELETE FROM sign_in_account WHERE last_at < $1", now - KEPT)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query!("DELETE FROM sign_in_failure WHERE at < $1", now - KEPT).execute(&mut *tx).await?;
+        sqlx::query!("DELETE FROM sign_in_account WHERE last_at < $1", now - KEPT).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(Attempt {
-            account: self.hash,
-            failure,
-        })
+        Ok(Attempt { account: self.hash, failure })
     }
 
     /// Both factors were right: the failures before don't count any more.
@@ -296,12 +242,9 @@ impl Account {
         )
         .execute(tx.connection()?)
         .await?;
-        sqlx::query!(
-            "DELETE FROM sign_in_failure WHERE account_hash = $1",
-            &self.hash[..]
-        )
-        .execute(tx.connection()?)
-        .await?;
+        sqlx::query!("DELETE FROM sign_in_failure WHERE account_hash = $1", &self.hash[..])
+            .execute(tx.connection()?)
+            .await?;
         Ok(())
     }
 }
@@ -309,12 +252,9 @@ impl Account {
 impl Attempt {
     /// This one was no failure. Those before it still count, until the second factor is given as well.
     async fn forgive(self, tx: &mut Tx) -> Result<(), Error> {
-        let gone = sqlx::query!(
-            "DELETE FROM sign_in_failure WHERE sign_in_failure_id = $1",
-            self.failure
-        )
-        .execute(tx.connection()?)
-        .await?;
+        let gone = sqlx::query!("DELETE FROM sign_in_failure WHERE sign_in_failure_id = $1", self.failure)
+            .execute(tx.connection()?)
+            .await?;
         if gone.rows_affected() == 1 {
             sqlx::query!(
                 "UPDATE sign_in_account SET failures = CASE WHEN locked_until IS NULL THEN greatest(failures - 1, 0) ELSE $2 - 1 END, locked_until = NULL
@@ -340,11 +280,7 @@ struct Known {
 impl Known {
     fn context(&self, origin: &Origin, now: OffsetDateTime) -> RequestContext {
         RequestContext {
-            actor: Actor::Staff {
-                id: self.id,
-                role: self.role,
-                clinic: self.clinic,
-            },
+            actor: Actor::Staff { id: self.id, role: self.role, clinic: self.clinic },
             at: now,
             origin: origin.clone(),
         }
@@ -353,12 +289,13 @@ impl Known {
 
 async fn find(records: &Records, email: &str) -> Result<Option<Known>, Error> {
     let mut tx = records.begin_without_clinic().await?;
-    sqlx::query!("SELECT set_config('bedside.email', $1, true)", email)
-        .fetch_one(&mut *tx)
-        .await?;
-    let row = sqlx::query!("SELECT staff_id, clinic_id, role, password_hash FROM staff WHERE lower(email) = $1 AND active", email)
-        .fetch_optional(&mut *tx)
-        .await?;
+    sqlx::query!("SELECT set_config('bedside.email', $1, true)", email).fetch_one(&mut *tx).await?;
+    let row = sqlx::query!(
+        "SELECT staff_id, clinic_id, role, password_hash FROM staff WHERE lower(email) = $1 AND active",
+        email
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
     tx.commit().await?;
     let Some(row) = row else { return Ok(None) };
     let role = Role::parse(&row.role).ok_or(Error::UnknownValue("staff.role"))?;
@@ -430,9 +367,7 @@ pub enum PasswordError {
         retry_after_s: i64,
     },
     /// Too many failures in a row.
-    #[error(
-        "the account is locked until {until} after too many tries; wait, or ask your clinic's administrator"
-    )]
+    #[error("the account is locked until {until} after too many tries; wait, or ask your clinic's administrator")]
     Locked {
         /// Until when.
         until: OffsetDateTime,
@@ -458,9 +393,7 @@ pub enum TotpError {
         retry_after_s: i64,
     },
     /// Too many failures in a row.
-    #[error(
-        "the account is locked until {until} after too many tries; wait, or ask your clinic's administrator"
-    )]
+    #[error("the account is locked until {until} after too many tries; wait, or ask your clinic's administrator")]
     Locked {
         /// Until when.
         until: OffsetDateTime,

@@ -22,21 +22,11 @@ pub struct Provider {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn providers(
-    tx: &mut Tx,
-    _may: &Authorized<ListProviders>,
-) -> Result<Pending<Vec<Provider>>, Error> {
+pub async fn providers(tx: &mut Tx, _may: &Authorized<ListProviders>) -> Result<Pending<Vec<Provider>>, Error> {
     let rows = sqlx::query!("SELECT staff_id, name FROM staff WHERE role = 'provider' AND active AND clinic_id = current_clinic() ORDER BY name, staff_id")
         .fetch_all(tx.connection()?)
         .await?;
-    Ok(Pending(
-        rows.into_iter()
-            .map(|row| Provider {
-                staff_id: StaffId(row.staff_id),
-                name: row.name,
-            })
-            .collect(),
-    ))
+    Ok(Pending(rows.into_iter().map(|row| Provider { staff_id: StaffId(row.staff_id), name: row.name }).collect()))
 }
 
 /// A new account.
@@ -70,10 +60,7 @@ pub async fn create(tx: &mut Tx, new: &NewStaff) -> Result<Pending<StaffId>, Acc
     let id = StaffId(Uuid::now_v7());
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let hash = password::hash(tx.records(), new.password.clone()).await?;
-    let secret = tx
-        .clinic_keys()
-        .await?
-        .seal(Place::new("staff.totp_secret", id.0), &*new.totp_secret)?;
+    let secret = tx.clinic_keys().await?.seal(Place::new("staff.totp_secret", id.0), &*new.totp_secret)?;
     let made = sqlx::query!(
         "INSERT INTO staff (staff_id, clinic_id, email, name, role, password_hash, totp_secret, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -89,14 +76,8 @@ pub async fn create(tx: &mut Tx, new: &NewStaff) -> Result<Pending<StaffId>, Acc
     .execute(tx.connection()?)
     .await;
     if let Err(error) = made {
-        let taken = error
-            .as_database_error()
-            .is_some_and(|error| error.constraint() == Some("staff_email"));
-        return Err(if taken {
-            AccountError::EmailTaken
-        } else {
-            AccountError::Failed(error.into())
-        });
+        let taken = error.as_database_error().is_some_and(|error| error.constraint() == Some("staff_email"));
+        return Err(if taken { AccountError::EmailTaken } else { AccountError::Failed(error.into()) });
     }
     tx.log(Entry::new("staff.create", Resource::Staff(id)));
     Ok(Pending(id))
@@ -118,10 +99,7 @@ pub async fn reset_secrets(
     }
     let at = tx.context().at;
     let hash = password::hash(tx.records(), password.clone()).await?;
-    let secret = tx
-        .clinic_keys()
-        .await?
-        .seal(Place::new("staff.totp_secret", id.0), &**totp_secret)?;
+    let secret = tx.clinic_keys().await?.seal(Place::new("staff.totp_secret", id.0), &**totp_secret)?;
     let changed = sqlx::query!(
         "UPDATE staff SET password_hash = $2, totp_secret = $3, totp_last_step = NULL WHERE staff_id = $1 AND clinic_id = current_clinic()",
         id.0,
@@ -134,10 +112,14 @@ pub async fn reset_secrets(
     if changed.rows_affected() != 1 {
         return Err(Error::NotFound.into());
     }
-    sqlx::query!("UPDATE session SET ended_at = $2 WHERE staff_id = $1 AND clinic_id = current_clinic() AND ended_at IS NULL", id.0, at)
-        .execute(tx.connection()?)
-        .await
-        .map_err(Error::from)?;
+    sqlx::query!(
+        "UPDATE session SET ended_at = $2 WHERE staff_id = $1 AND clinic_id = current_clinic() AND ended_at IS NULL",
+        id.0,
+        at
+    )
+    .execute(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
     tx.log(Entry::new("staff.reset_secrets", Resource::Staff(id)));
     Ok(Pending(()))
 }
@@ -159,10 +141,7 @@ pub async fn assign(tx: &mut Tx, staff: StaffId, patient: PatientId) -> Result<P
     )
     .execute(tx.connection()?)
     .await?;
-    tx.log(Entry {
-        patient: Some(patient),
-        ..Entry::new("staff.assign", Resource::Staff(staff))
-    });
+    tx.log(Entry { patient: Some(patient), ..Entry::new("staff.assign", Resource::Staff(staff)) });
     Ok(Pending(()))
 }
 

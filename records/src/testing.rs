@@ -36,27 +36,14 @@ impl TestDatabase {
         let mut admin = server.connect().await.expect("the test server answers");
         let template = template(&mut admin, &server).await;
         admin
-            .execute(AssertSqlSafe(format!(
-                "CREATE DATABASE {name} TEMPLATE {template}"
-            )))
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}")))
             .await
             .expect("a database from the template");
         let folder = tempfile::tempdir().expect("a folder for the key ring");
         let keys = KeyRing::open_or_create(&folder.path().join("keys.json")).expect("a key ring");
-        let app = server
-            .clone()
-            .database(&name)
-            .username("bedside_app")
-            .to_url_lossy();
-        let records = Records::connect(app.as_str(), keys)
-            .await
-            .expect("the app role may connect");
-        Self {
-            name,
-            server,
-            records,
-            folder,
-        }
+        let app = server.clone().database(&name).username("bedside_app").to_url_lossy();
+        let records = Records::connect(app.as_str(), keys).await.expect("the app role may connect");
+        Self { name, server, records, folder }
     }
 
     /// The system of record in it. It works while this `TestDatabase` lives.
@@ -71,12 +58,7 @@ impl TestDatabase {
     /// # Panics
     /// If it can't connect.
     pub async fn owner(&self) -> PgConnection {
-        self.server
-            .clone()
-            .database(&self.name)
-            .connect()
-            .await
-            .expect("the owner may connect")
+        self.server.clone().database(&self.name).connect().await.expect("the owner may connect")
     }
 
     /// A connection as the server's own role, outside of [`Records`].
@@ -99,32 +81,20 @@ impl TestDatabase {
     /// If they fail.
     pub async fn execute_as_owner(&self, sql: &str) {
         let mut owner = self.owner().await;
-        owner
-            .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
-            .await
-            .expect("the owner may do it");
+        owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.expect("the owner may do it");
         owner.close().await.expect("closing");
     }
 
     /// The address for the app role, e.g. for another [`Records::connect`].
     #[must_use]
     pub fn app_url(&self) -> String {
-        self.server
-            .clone()
-            .database(&self.name)
-            .username("bedside_app")
-            .to_url_lossy()
-            .to_string()
+        self.server.clone().database(&self.name).username("bedside_app").to_url_lossy().to_string()
     }
 
     /// The address for the owner.
     #[must_use]
     pub fn owner_url(&self) -> String {
-        self.server
-            .clone()
-            .database(&self.name)
-            .to_url_lossy()
-            .to_string()
+        self.server.clone().database(&self.name).to_url_lossy().to_string()
     }
 
     /// Where the key ring is.
@@ -139,16 +109,10 @@ impl Drop for TestDatabase {
         let (server, name) = (self.server.clone(), self.name.clone());
         // On a thread and runtime of its own: the test's may be the one that is being dropped.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .ok()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
                 let mut admin = server.connect().await.ok()?;
-                admin
-                    .execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
-                    .await
-                    .ok()
+                admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.ok()
             })
         });
         let _ = dropped.join();
@@ -164,8 +128,7 @@ fn server() -> PgConnectOptions {
                 .prefix("bedside-test")
                 .tempdir_in("/tmp")
                 .expect("a folder for a private PostgreSQL");
-            let postgres = PrivatePostgres::start(&folder.path().join("postgres"))
-                .expect("a private PostgreSQL");
+            let postgres = PrivatePostgres::start(&folder.path().join("postgres")).expect("a private PostgreSQL");
             (postgres, folder)
         });
         postgres.owner_url().to_owned()
@@ -176,39 +139,22 @@ fn server() -> PgConnectOptions {
 /// The migrated database that all tests of this schema are copied from; made by whoever comes first.
 async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String {
     let name = format!("bedside_template_{}", crate::migrate::fingerprint());
-    admin
-        .execute("SELECT pg_advisory_lock(7013)")
+    admin.execute("SELECT pg_advisory_lock(7013)").await.expect("the lock");
+    let made: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *admin)
         .await
-        .expect("the lock");
-    let made: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-            .bind(&name)
-            .fetch_one(&mut *admin)
-            .await
-            .expect("the list of databases");
+        .expect("the list of databases");
     if !made {
         let fresh = format!("{name}_new");
+        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {fresh}"))).await.expect("no half-made template");
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {fresh}"))).await.expect("a database for the template");
+        migrate(server.clone().database(&fresh).to_url_lossy().as_str()).await.expect("the migrations run");
         admin
-            .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {fresh}")))
-            .await
-            .expect("no half-made template");
-        admin
-            .execute(AssertSqlSafe(format!("CREATE DATABASE {fresh}")))
-            .await
-            .expect("a database for the template");
-        migrate(server.clone().database(&fresh).to_url_lossy().as_str())
-            .await
-            .expect("the migrations run");
-        admin
-            .execute(AssertSqlSafe(format!(
-                "ALTER DATABASE {fresh} RENAME TO {name}"
-            )))
+            .execute(AssertSqlSafe(format!("ALTER DATABASE {fresh} RENAME TO {name}")))
             .await
             .expect("the template's name");
     }
-    admin
-        .execute("SELECT pg_advisory_unlock(7013)")
-        .await
-        .expect("the lock");
+    admin.execute("SELECT pg_advisory_unlock(7013)").await.expect("the lock");
     name
 }

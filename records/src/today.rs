@@ -58,17 +58,8 @@ pub struct DayItem {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn day(
-    tx: &mut Tx,
-    _may: &Authorized<ReadSchedule>,
-    date: Option<Date>,
-) -> Result<Pending<Day>, Error> {
-    let Actor::Staff {
-        id: staff,
-        role,
-        clinic,
-    } = tx.context().actor
-    else {
+pub async fn day(tx: &mut Tx, _may: &Authorized<ReadSchedule>, date: Option<Date>) -> Result<Pending<Day>, Error> {
+    let Actor::Staff { id: staff, role, clinic } = tx.context().actor else {
         return Err(Error::Forbidden);
     };
     let now = tx.context().at;
@@ -118,18 +109,10 @@ pub async fn day(
     for row in rows {
         let keys = tx.known_keys(row.patient_id)?;
         let reason = policy::sees_reason(role)
-            .then(|| {
-                keys.open_text(
-                    Place::new("appointment.reason", row.appointment_id),
-                    &row.reason,
-                )
-            })
+            .then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
             .transpose()?;
-        let state = if row.appointment_state == "cancelled" {
-            VisitState::Cancelled
-        } else {
-            VisitState::parse(&row.state)?
-        };
+        let state =
+            if row.appointment_state == "cancelled" { VisitState::Cancelled } else { VisitState::parse(&row.state)? };
         let link = row.link_expires_at.map(|expires_at| LinkRow {
             revoked_at: row.link_revoked_at,
             locked_at: row.link_locked_at,
@@ -139,10 +122,7 @@ pub async fn day(
             appointment_id: AppointmentId(row.appointment_id),
             visit_id: VisitId(row.visit_id),
             patient_id: PatientId(row.patient_id),
-            patient_name: keys.open_text(
-                Place::new("patient.name", row.patient_id),
-                &row.patient_name,
-            )?,
+            patient_name: keys.open_text(Place::new("patient.name", row.patient_id), &row.patient_name)?,
             provider_id: StaffId(row.provider_id),
             provider_name: row.provider_name,
             starts_at: row.starts_at,
@@ -151,19 +131,12 @@ pub async fn day(
             reason,
             state,
             waiting_since: row.waiting_since,
-            note_state: row
-                .note_state
-                .as_deref()
-                .map_or(Ok(NoteState::None), NoteState::parse)?,
+            note_state: row.note_state.as_deref().map_or(Ok(NoteState::None), NoteState::parse)?,
             link_state: join_links::state(link.as_ref(), now),
         });
     }
     if let Some(entry) = tx.last_logged() {
         entry.patients = patients;
     }
-    Ok(Pending(Day {
-        date: day.day,
-        time_zone: day.time_zone,
-        items,
-    }))
+    Ok(Pending(Day { date: day.day, time_zone: day.time_zone, items }))
 }

@@ -43,17 +43,13 @@ impl std::fmt::Debug for SessionToken {
 /// A fresh token of 256 random bits.
 pub(crate) fn random_token() -> String {
     let mut bytes = Zeroizing::new([0u8; 32]);
-    rand::fill(&mut *bytes)
-        .expect("the operating system's randomness is there or the process can't run");
+    rand::fill(&mut *bytes).expect("the operating system's randomness is there or the process can't run");
     URL_SAFE_NO_PAD.encode(*bytes)
 }
 
 /// Whether `text` can be a token at all.
 pub(crate) fn well_formed(text: &str) -> bool {
-    text.len() == TOKEN_CHARS
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    text.len() == TOKEN_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// What is stored of a token.

@@ -24,18 +24,8 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(crate) fn new(
-        inner: Transaction<'static, Postgres>,
-        records: Records,
-        context: RequestContext,
-    ) -> Self {
-        Self {
-            inner: Some(inner),
-            records,
-            context,
-            log: Vec::new(),
-            keys: BTreeMap::new(),
-        }
+    pub(crate) fn new(inner: Transaction<'static, Postgres>, records: Records, context: RequestContext) -> Self {
+        Self { inner: Some(inner), records, context, log: Vec::new(), keys: BTreeMap::new() }
     }
 
     /// Who asks.
@@ -52,34 +42,21 @@ impl Tx {
     pub async fn authorize<A: Action>(&mut self, action: A) -> Result<Authorized<A>, Error> {
         let resource = action.resource();
         let found = self.relation(resource).await?;
-        let (patient, relation) = found.map_or((None, Relation::default()), |found| {
-            (found.patient, found.relation)
-        });
+        let (patient, relation) = found.map_or((None, Relation::default()), |found| (found.patient, found.relation));
         let refusal = match decide(&self.context.actor, A::KIND, relation) {
             Decision::RefuseRole => Some(("role", Error::Forbidden)),
             _ if found.is_none() => Some(("unknown", Error::NotFound)),
             Decision::RefuseRelation => Some(("no_care_relationship", Error::NotFound)),
             Decision::Allow => None,
         };
-        let entry = Entry {
-            patient,
-            ..Entry::new(A::KIND.as_str(), resource)
-        };
+        let entry = Entry { patient, ..Entry::new(A::KIND.as_str(), resource) };
         match refusal {
             None => {
-                self.log(Entry {
-                    general: true,
-                    ..entry
-                });
+                self.log(Entry { general: true, ..entry });
                 Ok(Authorized { action, patient })
             }
             Some((reason, error)) => {
-                self.log_alone(Entry {
-                    outcome: Outcome::Denied,
-                    reason: Some(reason),
-                    ..entry
-                })
-                .await?;
+                self.log_alone(Entry { outcome: Outcome::Denied, reason: Some(reason), ..entry }).await?;
                 Err(error)
             }
         }
@@ -118,11 +95,7 @@ impl Tx {
 
     /// For what only the server itself does.
     pub(crate) fn only_system(&self) -> Result<(), Error> {
-        if matches!(self.context.actor, Actor::System { .. }) {
-            Ok(())
-        } else {
-            Err(Error::Forbidden)
-        }
+        if matches!(self.context.actor, Actor::System { .. }) { Ok(()) } else { Err(Error::Forbidden) }
     }
 
     /// Adds to what will be logged.
@@ -229,11 +202,7 @@ impl Tx {
     }
 
     /// A visit is the own one of its provider, and of staff who sat in it.
-    async fn visit_relation(
-        &mut self,
-        visit: Uuid,
-        staff: Option<Uuid>,
-    ) -> Result<Option<RelationRow>, Error> {
+    async fn visit_relation(&mut self, visit: Uuid, staff: Option<Uuid>) -> Result<Option<RelationRow>, Error> {
         let at = self.context.at;
         let row = sqlx::query_as!(
             RelationRow,

@@ -82,10 +82,7 @@ pub struct TimelineItem {
 ///
 /// # Errors
 /// The database can't be reached, or a value does not open.
-pub async fn detail(
-    tx: &mut Tx,
-    may: &Authorized<ReadVisit>,
-) -> Result<Pending<VisitDetail>, Error> {
+pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<VisitDetail>, Error> {
     let visit = may.action().0;
     let Actor::Staff { role, .. } = tx.context().actor else {
         return Err(Error::Forbidden);
@@ -111,12 +108,7 @@ pub async fn detail(
     let patient = PatientId(row.patient_id);
     let keys = tx.patient_keys(patient).await?;
     let reason = policy::sees_reason(role)
-        .then(|| {
-            keys.open_text(
-                Place::new("appointment.reason", row.appointment_id),
-                &row.reason,
-            )
-        })
+        .then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
         .transpose()?;
     Ok(Pending(VisitDetail {
         visit_id: visit,
@@ -128,17 +120,8 @@ pub async fn detail(
         },
         patient_id: patient,
         patient_name: keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?,
-        date_of_birth: keys.open_text(
-            Place::new("patient.date_of_birth", patient.0),
-            &row.date_of_birth,
-        )?,
-        location: open_location(
-            &keys,
-            visit,
-            row.region,
-            row.callback_phone,
-            row.emergency_address,
-        )?,
+        date_of_birth: keys.open_text(Place::new("patient.date_of_birth", patient.0), &row.date_of_birth)?,
+        location: open_location(&keys, visit, row.region, row.callback_phone, row.emergency_address)?,
         provider_name: row.provider_name,
         starts_at: row.starts_at,
         ends_at: row.ends_at,
@@ -148,10 +131,7 @@ pub async fn detail(
         consent: row
             .consent_version
             .zip(row.consent_at)
-            .map(|(version, accepted_at)| GivenConsent {
-                version,
-                accepted_at,
-            }),
+            .map(|(version, accepted_at)| GivenConsent { version, accepted_at }),
     }))
 }
 
@@ -159,10 +139,7 @@ pub async fn detail(
 ///
 /// # Errors
 /// The database can't be reached, or a value does not open.
-pub async fn timeline(
-    tx: &mut Tx,
-    may: &Authorized<ReadTimeline>,
-) -> Result<Pending<Vec<TimelineItem>>, Error> {
+pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pending<Vec<TimelineItem>>, Error> {
     let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
     let Actor::Staff { role, .. } = tx.context().actor else {
         return Err(Error::Forbidden);
@@ -193,9 +170,7 @@ pub async fn timeline(
         let fact = match detail.as_object_mut() {
             Some(fields) => {
                 fields.remove("text");
-                fields
-                    .remove("fact")
-                    .and_then(|fact| fact.as_str().map(str::to_owned))
+                fields.remove("fact").and_then(|fact| fact.as_str().map(str::to_owned))
             }
             None => None,
         };
@@ -222,13 +197,7 @@ pub async fn timeline(
 pub async fn in_progress(records: &Records) -> Result<Vec<(ClinicId, VisitId)>, Error> {
     let mut all = Vec::new();
     for clinic in clinics::list(records).await? {
-        let mut tx = records
-            .begin(RequestContext::system(
-                "room",
-                clinic.id,
-                OffsetDateTime::now_utc(),
-            ))
-            .await?;
+        let mut tx = records.begin(RequestContext::system("room", clinic.id, OffsetDateTime::now_utc())).await?;
         let rows = sqlx::query_scalar!(
             "SELECT visit_id FROM visit WHERE clinic_id = $1 AND last_seq > 0 AND state IN ('booked', 'checking_in', 'waiting', 'in_visit')
              ORDER BY visit_id",
@@ -264,11 +233,5 @@ pub async fn seat(tx: &mut Tx, may: &Authorized<TakeSeat>) -> Result<Pending<Ide
     if row.over {
         return Err(SeatError::Over);
     }
-    Ok(Pending(Identity {
-        clinic,
-        visit,
-        person: Person::Staff(id),
-        role,
-        name: row.name,
-    }))
+    Ok(Pending(Identity { clinic, visit, person: Person::Staff(id), role, name: row.name }))
 }

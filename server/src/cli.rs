@@ -99,9 +99,7 @@ impl Cli {
                 let (_, _runtime, _database) = open(&config)?;
                 println!("the database has this version's schema");
             }
-            Command::Config {
-                what: ConfigCommand::Check,
-            } => println!("{}", serde_json::to_string_pretty(&config)?),
+            Command::Config { what: ConfigCommand::Check } => println!("{}", serde_json::to_string_pretty(&config)?),
             Command::Doctor => return Ok(doctor::run(&config)),
             Command::Seed { .. } => {
                 let (_, runtime, database) = open(&config)?;
@@ -115,22 +113,16 @@ impl Cli {
                 ))?;
                 println!("{}", serde_json::to_string_pretty(&seeded)?);
             }
-            Command::Demo {
-                what: DemoCommand::Code { email },
-            } => {
-                println!(
-                    "{}",
-                    demo::code(&DataDir::open_shared(&config.data.dir)?, &email)?
-                );
+            Command::Demo { what: DemoCommand::Code { email } } => {
+                println!("{}", demo::code(&DataDir::open_shared(&config.data.dir)?, &email)?);
             }
             Command::Recordings { what } => {
                 let (data, runtime, database) = open(&config)?;
                 return match what {
-                    RecordingsCommand::List => {
-                        runtime.block_on(recordings::list(&database.records))
+                    RecordingsCommand::List => runtime.block_on(recordings::list(&database.records)),
+                    RecordingsCommand::Verify { recording, all } => {
+                        runtime.block_on(recordings::verify(&database.records, &data, recording, all))
                     }
-                    RecordingsCommand::Verify { recording, all } => runtime
-                        .block_on(recordings::verify(&database.records, &data, recording, all)),
                 };
             }
         }
@@ -141,9 +133,7 @@ impl Cli {
 /// The data folder's database, beside a running server or without one.
 fn open(config: &Config) -> Result<(DataDir, tokio::runtime::Runtime, database::Database)> {
     let data = DataDir::open_shared(&config.data.dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let database = database::open(&runtime, config, &data)?;
     Ok((data, runtime, database))
 }

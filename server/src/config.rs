@@ -143,10 +143,7 @@ impl Default for Config {
             data: Data::default(),
             database: Database::default(),
             site: Site::default(),
-            log: Log {
-                level: Level::Info,
-                format: LogFormat::Text,
-            },
+            log: Log { level: Level::Info, format: LogFormat::Text },
         }
     }
 }
@@ -176,28 +173,19 @@ impl Default for Media {
 
 impl Default for Data {
     fn default() -> Self {
-        Self {
-            dir: PathBuf::from("data"),
-            min_free_mib: 256,
-        }
+        Self { dir: PathBuf::from("data"), min_free_mib: 256 }
     }
 }
 
 impl Default for Site {
     fn default() -> Self {
-        Self {
-            name: "Bedside".into(),
-            support_phone: String::new(),
-        }
+        Self { name: "Bedside".into(), support_phone: String::new() }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: Level::Info,
-            format: LogFormat::Text,
-        }
+        Self { level: Level::Info, format: LogFormat::Text }
     }
 }
 
@@ -247,15 +235,11 @@ impl Config {
         match &flags.config {
             Some(file) if !file.exists() => return Err(ConfigError::NoFile(file.clone())),
             Some(file) => figment = figment.merge(Toml::file_exact(file)),
-            None if Path::new(DEFAULT_FILE).exists() => {
-                figment = figment.merge(Toml::file_exact(DEFAULT_FILE))
-            }
+            None if Path::new(DEFAULT_FILE).exists() => figment = figment.merge(Toml::file_exact(DEFAULT_FILE)),
             None => {}
         }
         figment = figment.merge(Env::prefixed("BEDSIDE__").split("__"));
-        let mut config: Self = figment
-            .extract()
-            .map_err(|error| ConfigError::Invalid(one_line(error)))?;
+        let mut config: Self = figment.extract().map_err(|error| ConfigError::Invalid(one_line(error)))?;
         if let Some(dir) = &flags.data {
             config.data.dir.clone_from(dir);
         }
@@ -275,10 +259,7 @@ impl Config {
             (Some(_), Some(_)) => true,
             (None, None) => false,
             _ => {
-                return wrong(
-                    "http.tls_certificate, http.tls_key",
-                    "give both or neither".into(),
-                );
+                return wrong("http.tls_certificate, http.tls_key", "give both or neither".into());
             }
         };
         if !tls && !self.http.listen.ip().is_loopback() {
@@ -310,39 +291,28 @@ impl Config {
         if self.media.workers > 256 {
             return wrong(
                 "media.workers",
-                format!(
-                    "{} is too many; allowed are 0 (one per core) to 256",
-                    self.media.workers
-                ),
+                format!("{} is too many; allowed are 0 (one per core) to 256", self.media.workers),
             );
         }
         if !(2..=32).contains(&self.media.max_participants) {
             return wrong(
                 "media.max_participants",
-                format!(
-                    "{} is out of range; allowed are 2 to 32",
-                    self.media.max_participants
-                ),
+                format!("{} is out of range; allowed are 2 to 32", self.media.max_participants),
             );
         }
         if self.media.listen.port() == 0 {
             return wrong(
                 "media.listen",
-                "port 0 is not allowed, since clients are told the port; choose one, such as 3478"
-                    .into(),
+                "port 0 is not allowed, since clients are told the port; choose one, such as 3478".into(),
             );
         }
         if self.database.url.is_some() != self.database.owner_url.is_some() {
             return wrong(
                 "database.url, database.owner_url",
-                "give both (the app's role and the owner's) or neither for a private PostgreSQL"
-                    .into(),
+                "give both (the app's role and the owner's) or neither for a private PostgreSQL".into(),
             );
         }
-        for (key, url) in [
-            ("database.url", &self.database.url),
-            ("database.owner_url", &self.database.owner_url),
-        ] {
+        for (key, url) in [("database.url", &self.database.url), ("database.owner_url", &self.database.owner_url)] {
             if let Some(url) = url
                 && !url.starts_with("postgres://")
                 && !url.starts_with("postgresql://")
@@ -359,11 +329,7 @@ impl Config {
         match &self.http.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => {
-                let scheme = if self.http.tls_certificate.is_some() {
-                    "https"
-                } else {
-                    "http"
-                };
+                let scheme = if self.http.tls_certificate.is_some() { "https" } else { "http" };
                 format!("{scheme}://{}", self.http.listen)
             }
         }
@@ -389,11 +355,7 @@ fn one_line(error: figment::Error) -> String {
                 Some(source) => format!(" (in {source})"),
                 None => format!(" (in {})", m.name),
             });
-            let key = if key.is_empty() {
-                String::new()
-            } else {
-                format!("{key}: ")
-            };
+            let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
             format!("{key}{}{}", error.kind, source.unwrap_or_default())
         })
         .collect();
@@ -409,10 +371,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let file = dir.path().join("bedside.toml");
         std::fs::write(&file, toml).expect("writable");
-        Config::load(&Flags {
-            config: Some(file),
-            ..Flags::default()
-        })
+        Config::load(&Flags { config: Some(file), ..Flags::default() })
     }
 
     fn message(toml: &str) -> String {
@@ -427,10 +386,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_the_allowed_ones() {
         let message = message("[http]\nport = 8080\n");
-        assert!(
-            message.contains("port") && message.contains("listen") && message.contains("tls_key"),
-            "{message}"
-        );
+        assert!(message.contains("port") && message.contains("listen") && message.contains("tls_key"), "{message}");
     }
 
     #[test]
@@ -443,10 +399,7 @@ mod tests {
     #[test]
     fn plain_http_beyond_loopback_is_refused() {
         let message = message("[http]\nlisten = \"0.0.0.0:80\"\n");
-        assert!(
-            message.contains("http.listen") && message.contains("tls_certificate"),
-            "{message}"
-        );
+        assert!(message.contains("http.listen") && message.contains("tls_certificate"), "{message}");
     }
 
     #[test]

@@ -14,9 +14,7 @@ const FORMAT_FILE: &str = "FORMAT";
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// It could not be made or read.
-    #[error(
-        "data folder {path}: {source}; choose another with --data or correct its owner and mode"
-    )]
+    #[error("data folder {path}: {source}; choose another with --data or correct its owner and mode")]
     Io {
         /// Which path.
         path: PathBuf,
@@ -78,16 +76,9 @@ impl DataDir {
             .truncate(false)
             .write(true)
             .open(&lock_path)
-            .map_err(|source| DataDirError::Io {
-                path: lock_path.clone(),
-                source,
-            })?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| DataDirError::InUse(root.clone()))?;
-        let data = Self {
-            root,
-            lock: Some(lock),
-        };
+            .map_err(|source| DataDirError::Io { path: lock_path.clone(), source })?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DataDirError::InUse(root.clone()))?;
+        let data = Self { root, lock: Some(lock) };
         data.check_space(min_free_mib)?;
         Ok(data)
     }
@@ -97,10 +88,7 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open_shared(root: &Path) -> Result<Self, DataDirError> {
-        let root = root.canonicalize().map_err(|source| DataDirError::Io {
-            path: root.to_owned(),
-            source,
-        })?;
+        let root = root.canonicalize().map_err(|source| DataDirError::Io { path: root.to_owned(), source })?;
         check_format(&root)?;
         Ok(Self { root, lock: None })
     }
@@ -125,17 +113,11 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::Full`].
     pub fn check_space(&self, min_free_mib: u64) -> Result<(), DataDirError> {
-        let stat = statvfs(&self.root).map_err(|error| DataDirError::Io {
-            path: self.root.clone(),
-            source: error.into(),
-        })?;
+        let stat =
+            statvfs(&self.root).map_err(|error| DataDirError::Io { path: self.root.clone(), source: error.into() })?;
         let free_mib = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);
         if free_mib < min_free_mib {
-            return Err(DataDirError::Full {
-                path: self.root.clone(),
-                free_mib,
-                needed_mib: min_free_mib,
-            });
+            return Err(DataDirError::Full { path: self.root.clone(), free_mib, needed_mib: min_free_mib });
         }
         Ok(())
     }
@@ -172,10 +154,7 @@ impl DataDir {
 }
 
 fn prepare(root: &Path) -> Result<PathBuf, DataDirError> {
-    let io = |source| DataDirError::Io {
-        path: root.to_owned(),
-        source,
-    };
+    let io = |source| DataDirError::Io { path: root.to_owned(), source };
     let is_new = match std::fs::read_dir(root) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -193,22 +172,14 @@ fn prepare(root: &Path) -> Result<PathBuf, DataDirError> {
             file.sync_all()?;
             File::open(&root)?.sync_all()
         };
-        write().map_err(|source| DataDirError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        write().map_err(|source| DataDirError::Io { path: path.clone(), source })?;
     }
     check_format(&root)?;
     for folder in ["captures", "objects"] {
         let path = root.join(folder);
         std::fs::create_dir_all(&path)
-            .and_then(|()| {
-                std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            })
-            .map_err(|source| DataDirError::Io {
-                path: path.clone(),
-                source,
-            })?;
+            .and_then(|()| std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)))
+            .map_err(|source| DataDirError::Io { path: path.clone(), source })?;
     }
     Ok(root)
 }
@@ -217,13 +188,10 @@ fn check_format(root: &Path) -> Result<(), DataDirError> {
     let path = root.join(FORMAT_FILE);
     match std::fs::read_to_string(&path) {
         Ok(found) if found.trim() == FORMAT.to_string() => Ok(()),
-        Ok(found) => Err(DataDirError::Version {
-            path: root.to_owned(),
-            found: found.trim().chars().take(20).collect(),
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(DataDirError::Foreign(root.to_owned()))
+        Ok(found) => {
+            Err(DataDirError::Version { path: root.to_owned(), found: found.trim().chars().take(20).collect() })
         }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DataDirError::Foreign(root.to_owned())),
         Err(source) => Err(DataDirError::Io { path, source }),
     }
 }
@@ -244,10 +212,7 @@ mod tests {
     fn a_second_server_on_the_same_folder_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let first = DataDir::open_exclusive(dir.path(), 0).expect("made");
-        assert!(matches!(
-            DataDir::open_exclusive(dir.path(), 0),
-            Err(DataDirError::InUse(_))
-        ));
+        assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::InUse(_))));
         assert!(first.server_is_running().expect("readable"));
     }
 
@@ -255,10 +220,7 @@ mod tests {
     fn a_folder_of_another_version_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join(FORMAT_FILE), "99\n").expect("writable");
-        assert!(matches!(
-            DataDir::open_exclusive(dir.path(), 0),
-            Err(DataDirError::Version { .. })
-        ));
+        assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::Version { .. })));
         assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
     }
 
@@ -266,19 +228,14 @@ mod tests {
     fn someone_elses_folder_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join("thesis.txt"), "mine").expect("writable");
-        assert!(matches!(
-            DataDir::open_exclusive(dir.path(), 0),
-            Err(DataDirError::Foreign(_))
-        ));
+        assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::Foreign(_))));
         assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
     }
 
     #[test]
     fn too_little_space_is_said_with_numbers() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let error = DataDir::open_exclusive(dir.path(), u64::MAX)
-            .expect_err("refused")
-            .to_string();
+        let error = DataDir::open_exclusive(dir.path(), u64::MAX).expect_err("refused").to_string();
         assert!(error.contains("data.min_free_mib"), "{error}");
     }
 }

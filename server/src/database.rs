@@ -19,18 +19,12 @@ pub struct Database {
 ///
 /// # Errors
 /// One line that says what to do.
-pub fn open(
-    runtime: &tokio::runtime::Runtime,
-    config: &Config,
-    data: &DataDir,
-) -> Result<Database> {
+pub fn open(runtime: &tokio::runtime::Runtime, config: &Config, data: &DataDir) -> Result<Database> {
     let private = private(config, data)?;
     let (app, owner) = match (&private, &config.database.url, &config.database.owner_url) {
         (Some(private), ..) => (private.app_url(), private.owner_url()),
         (None, Some(app), Some(owner)) => (app.clone(), owner.clone()),
-        (None, ..) => anyhow::bail!(
-            "configuration: database.url and database.owner_url: give both or neither"
-        ),
+        (None, ..) => anyhow::bail!("configuration: database.url and database.owner_url: give both or neither"),
     };
     let keys = KeyRing::open_or_create(&data.key_ring())?;
     let records = runtime.block_on(async {

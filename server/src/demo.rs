@@ -15,12 +15,7 @@ use crate::data_dir::DataDir;
 ///
 /// # Errors
 /// The database or the data folder refuses.
-pub async fn seed(
-    records: &Records,
-    data: &DataDir,
-    base_url: &str,
-    now: OffsetDateTime,
-) -> Result<()> {
+pub async fn seed(records: &Records, data: &DataDir, base_url: &str, now: OffsetDateTime) -> Result<()> {
     let path = data.demo_json();
     let previous = read(&path)?;
     let demo = records::demo::seed(records, DemoSite::Riverside, previous, base_url, now).await?;
@@ -57,13 +52,8 @@ pub fn print(data: &DataDir, base_url: &str) {
         return;
     };
     println!();
-    println!(
-        "Demonstration clinic: {} (all people are fictitious)",
-        demo.clinic.name
-    );
-    println!(
-        "  Staff sign in at {base_url}/ with these accounts; the code comes from any authenticator app, or from"
-    );
+    println!("Demonstration clinic: {} (all people are fictitious)", demo.clinic.name);
+    println!("  Staff sign in at {base_url}/ with these accounts; the code comes from any authenticator app, or from");
     println!("  `bedside demo code EMAIL --data DIR`:");
     for (role, account) in [
         ("provider", &demo.provider),
@@ -71,17 +61,11 @@ pub fn print(data: &DataDir, base_url: &str) {
         ("admin", &demo.clinic_admin),
         ("compliance", &demo.compliance),
     ] {
-        println!(
-            "    {role:<11} {:<34} password {}   key {}",
-            account.email, account.password, account.totp_secret
-        );
+        println!("    {role:<11} {:<34} password {}   key {}", account.email, account.password, account.totp_secret);
     }
     println!("  Patients open a link and give their date of birth:");
     for visit in &demo.visits {
-        println!(
-            "    {:<20} {}   born {}",
-            visit.patient_name, visit.patient_link, visit.date_of_birth
-        );
+        println!("    {:<20} {}   born {}", visit.patient_name, visit.patient_link, visit.date_of_birth);
     }
     println!("  All of this is in {}", data.demo_json().display());
     println!();
@@ -92,31 +76,18 @@ pub fn print(data: &DataDir, base_url: &str) {
 /// # Errors
 /// There is no `demo.json`, or no such account in it.
 pub fn code(data: &DataDir, email: &str) -> Result<String> {
-    let demo = read(&data.demo_json())?.with_context(|| {
-        format!(
-            "{} is missing; start `bedside serve --demo` once",
-            data.demo_json().display()
-        )
-    })?;
-    let account = [
-        &demo.provider,
-        &demo.front_desk,
-        &demo.clinic_admin,
-        &demo.compliance,
-    ]
-    .into_iter()
-    .find(|account| account.email == email)
-    .with_context(|| format!("{email} is not an account of the demonstration"))?;
+    let demo = read(&data.demo_json())?
+        .with_context(|| format!("{} is missing; start `bedside serve --demo` once", data.demo_json().display()))?;
+    let account = [&demo.provider, &demo.front_desk, &demo.clinic_admin, &demo.compliance]
+        .into_iter()
+        .find(|account| account.email == email)
+        .with_context(|| format!("{email} is not an account of the demonstration"))?;
     code_of(&account.totp_secret, OffsetDateTime::now_utc())
 }
 
 fn code_of(secret: &str, now: OffsetDateTime) -> Result<String> {
-    let secret = totp_rs::Secret::try_from_base32(secret)
-        .ok()
-        .context("the account's key is not base32")?;
-    let totp = totp_rs::Builder::new()
-        .with_secret(secret)
-        .build_noncompliant();
+    let secret = totp_rs::Secret::try_from_base32(secret).ok().context("the account's key is not base32")?;
+    let totp = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
     let seconds = u64::try_from(now.unix_timestamp()).context("the clock stands before 1970")?;
     Ok(totp.generate(seconds).to_string())
 }

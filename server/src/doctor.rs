@@ -16,13 +16,7 @@ pub fn run(config: &Config) -> ExitCode {
             println!("missing  {what}: {how}");
         }
     };
-    say(
-        "configuration",
-        Ok(format!(
-            "valid; HTTP on {}, media on {}",
-            config.http.listen, config.media.listen
-        )),
-    );
+    say("configuration", Ok(format!("valid; HTTP on {}, media on {}", config.http.listen, config.media.listen)));
     match &config.database.url {
         Some(_) => say("PostgreSQL", Ok("as configured by database.url".into())),
         None => say(
@@ -34,9 +28,7 @@ pub fn run(config: &Config) -> ExitCode {
     }
     say(
         "ffmpeg",
-        version("ffmpeg").ok_or_else(|| {
-            "recordings can't be composed; install it (Debian: apt install ffmpeg)".into()
-        }),
+        version("ffmpeg").ok_or_else(|| "recordings can't be composed; install it (Debian: apt install ffmpeg)".into()),
     );
     say(
         "web client",
@@ -47,11 +39,7 @@ pub fn run(config: &Config) -> ExitCode {
         },
     );
     say("data folder", data_folder(config));
-    if missing {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn version(program: &str) -> Option<String> {
@@ -66,18 +54,7 @@ fn data_folder(config: &Config) -> Result<String, String> {
         return Ok(format!("{} will be made at the first start", dir.display()));
     }
     let data = crate::data_dir::DataDir::open_shared(dir).map_err(|error| error.to_string())?;
-    data.check_space(config.data.min_free_mib)
-        .map_err(|error| error.to_string())?;
-    let running = data
-        .server_is_running()
-        .map_err(|error| error.to_string())?;
-    Ok(format!(
-        "{}{}",
-        dir.display(),
-        if running {
-            ", in use by a running server"
-        } else {
-            ""
-        }
-    ))
+    data.check_space(config.data.min_free_mib).map_err(|error| error.to_string())?;
+    let running = data.server_is_running().map_err(|error| error.to_string())?;
+    Ok(format!("{}{}", dir.display(), if running { ", in use by a running server" } else { "" }))
 }

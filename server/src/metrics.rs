@@ -10,31 +10,14 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(
             Matcher::Suffix("_seconds".into()),
-            &[
-                0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-            ],
+            &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
         )?
-        .set_buckets_for_metric(
-            Matcher::Suffix("_mos".into()),
-            &[1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 3.75, 4.0, 4.25, 4.5],
-        )?
+        .set_buckets_for_metric(Matcher::Suffix("_mos".into()), &[1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 3.75, 4.0, 4.25, 4.5])?
         .install_recorder()?;
-    metrics::describe_gauge!(
-        "bedside_process_cpu_seconds_total",
-        "CPU time of this process, user and system."
-    );
-    metrics::describe_gauge!(
-        "bedside_process_resident_bytes",
-        "Resident memory of this process."
-    );
-    metrics::describe_counter!(
-        "bedside_sfu_packets_forwarded_total",
-        "RTP packets sent to receivers."
-    );
-    metrics::describe_counter!(
-        "bedside_sfu_datagrams_received_total",
-        "UDP datagrams received on media ports."
-    );
+    metrics::describe_gauge!("bedside_process_cpu_seconds_total", "CPU time of this process, user and system.");
+    metrics::describe_gauge!("bedside_process_resident_bytes", "Resident memory of this process.");
+    metrics::describe_counter!("bedside_sfu_packets_forwarded_total", "RTP packets sent to receivers.");
+    metrics::describe_counter!("bedside_sfu_datagrams_received_total", "UDP datagrams received on media ports.");
     metrics::describe_counter!(
         "bedside_sfu_datagrams_refused_total",
         "Datagrams of nobody we know, or that failed a guard."
@@ -43,10 +26,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
         "bedside_sfu_packets_withheld_total",
         "RTP packets of people who were not admitted; forwarded to nobody."
     );
-    metrics::describe_counter!(
-        "bedside_sfu_cpu_microseconds_total",
-        "CPU time of the media worker threads."
-    );
+    metrics::describe_counter!("bedside_sfu_cpu_microseconds_total", "CPU time of the media worker threads.");
     Ok(handle)
 }
 
@@ -71,8 +51,7 @@ pub fn observe(sfu: &sfu::Counters) {
 
 fn observe_process() {
     let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    metrics::gauge!("bedside_process_cpu_seconds_total")
-        .set(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9);
+    metrics::gauge!("bedside_process_cpu_seconds_total").set(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9);
     if let Some(bytes) = resident_bytes() {
         metrics::gauge!("bedside_process_resident_bytes").set(bytes);
     }

@@ -21,9 +21,7 @@ pub async fn list(records: &Records) -> Result<ExitCode> {
         println!("no recordings");
     }
     for Catalogued { recording, .. } in all {
-        let seconds = recording
-            .duration_ms
-            .map_or("-".into(), |ms| format!("{:.1} s", ms as f64 / 1_000.0));
+        let seconds = recording.duration_ms.map_or("-".into(), |ms| format!("{:.1} s", ms as f64 / 1_000.0));
         println!(
             "{}  {:<11}  {}  {:>9}  {}",
             recording.recording_id,
@@ -40,12 +38,7 @@ pub async fn list(records: &Records) -> Result<ExitCode> {
 ///
 /// # Errors
 /// The database refuses, or nothing was named.
-pub async fn verify(
-    records: &Records,
-    data: &DataDir,
-    one: Option<RecordingId>,
-    all: bool,
-) -> Result<ExitCode> {
+pub async fn verify(records: &Records, data: &DataDir, one: Option<RecordingId>, all: bool) -> Result<ExitCode> {
     anyhow::ensure!(one.is_some() != all, "name one recording, or say --all");
     let chosen: Vec<Catalogued> = records::recordings::catalogue(records)
         .await?
@@ -53,16 +46,10 @@ pub async fn verify(
         .filter(|found| one.is_none_or(|id| id == found.recording.recording_id))
         .collect();
     if let Some(id) = one {
-        anyhow::ensure!(
-            !chosen.is_empty(),
-            "there is no recording {id}; `bedside recordings list` shows all"
-        );
+        anyhow::ensure!(!chosen.is_empty(), "there is no recording {id}; `bedside recordings list` shows all");
     }
     let (mut good, mut bad) = (0_u32, 0_u32);
-    for found in chosen
-        .iter()
-        .filter(|found| found.recording.state == RecordingState::Ready)
-    {
+    for found in chosen.iter().filter(|found| found.recording.state == RecordingState::Ready) {
         let id = found.recording.recording_id;
         match verify_one(records, data, found).await {
             Ok(()) => good += 1,
@@ -76,20 +63,12 @@ pub async fn verify(
         "{good} good, {bad} bad, {} without a composed file",
         chosen.len() as u64 - u64::from(good) - u64::from(bad)
     );
-    Ok(if bad == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn verify_one(records: &Records, data: &DataDir, found: &Catalogued) -> Result<()> {
     let id = found.recording.recording_id;
-    let expected = found
-        .recording
-        .sha256
-        .as_deref()
-        .context("the record holds no hash")?;
+    let expected = found.recording.sha256.as_deref().context("the record holds no hash")?;
     let key = records::recordings::open_key(records, found.clinic, id).await?;
     let path = object_path(&data.objects(), id);
     recorder::verify_object(&path, &ObjectKey::new(*key), id, Some(expected))?;

@@ -35,10 +35,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub fn run(config: &Config, is_demo: bool) -> Result<()> {
     let data = DataDir::open_exclusive(&config.data.dir, config.data.min_free_mib)?;
     let http = bind(config.http.listen)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("tokio")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("tokio")?;
     let (sfu, media_events) = {
         let _inside = runtime.enter();
         Sfu::start(sfu_config(config))
@@ -50,17 +47,9 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         if is_demo {
             demo::seed(&database.records, &data, &config.origin(), clock.wall()).await?;
         }
-        let folders = Folders {
-            captures: data.captures(),
-            objects: data.objects(),
-        };
+        let folders = Folders { captures: data.captures(), objects: data.objects() };
         let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
-        let state = AppState::new(
-            database.records.clone(),
-            media,
-            api_config(config, is_demo),
-            clock.clone(),
-        );
+        let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());
         let live = Live::new(
             database.records.clone(),
             sfu.clone(),
@@ -78,13 +67,7 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
             signaling.revive(clinic, visit);
         }
         tokio::spawn(close_revoked(state.clone(), signaling.clone()));
-        let router = routes(
-            state,
-            &signaling,
-            database.records.clone(),
-            sfu.clone(),
-            metrics::install()?,
-        );
+        let router = routes(state, &signaling, database.records.clone(), sfu.clone(), metrics::install()?);
         announce(config, is_demo, &data);
         serve(config, http, router, signaling).await
     });
@@ -101,7 +84,9 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
 fn bind(address: SocketAddr) -> Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!("http.listen {address}: the port is in use by another program; stop it or choose another with --http")
+            anyhow::anyhow!(
+                "http.listen {address}: the port is in use by another program; stop it or choose another with --http"
+            )
         }
         _ => anyhow::anyhow!("http.listen {address}: {error}; choose another with --http"),
     })?;
@@ -114,10 +99,7 @@ fn sfu_config(config: &Config) -> sfu::Config {
         bind: config.media.listen,
         public: config.media.public_addresses.clone(),
         workers: config.media.workers,
-        limits: sfu::Limits {
-            peers_per_room: config.media.max_participants,
-            ..sfu::Limits::default()
-        },
+        limits: sfu::Limits { peers_per_room: config.media.max_participants, ..sfu::Limits::default() },
     }
 }
 
@@ -129,12 +111,7 @@ fn api_config(config: &Config, is_demo: bool) -> ApiConfig {
         support_phone: config.site.support_phone.clone(),
         demo: is_demo,
         mos_formula: sfu::quality::MOS_FORMULA.to_owned(),
-        trusted_proxies: config
-            .http
-            .trusted_proxies
-            .iter()
-            .map(|&address| address.into())
-            .collect(),
+        trusted_proxies: config.http.trusted_proxies.iter().map(|&address| address.into()).collect(),
         tls: config.origin().starts_with("https://"),
         limits: RateLimits::default(),
     }
@@ -144,10 +121,7 @@ async fn signaling_settings(config: &Config, records: &Records) -> Result<signal
     let text = records::consents::current_text(records, TextKind::Recording, "en").await?;
     Ok(signaling::Settings {
         allowed_origins: config.origins(),
-        room: RoomSettings {
-            recording_text_version: text.version,
-            seats: config.media.max_participants,
-        },
+        room: RoomSettings { recording_text_version: text.version, seats: config.media.max_participants },
         limits: signaling::Limits::default(),
     })
 }
@@ -179,19 +153,13 @@ fn routes(
     sfu: Sfu,
     prometheus: PrometheusHandle,
 ) -> Router {
-    let health = Health {
-        records,
-        sfu,
-        prometheus,
-    };
+    let health = Health { records, sfu, prometheus };
     let operation = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposition))
         .with_state(health);
-    let pages = Router::new()
-        .fallback(web::page)
-        .layer(tower_http::compression::CompressionLayer::new().gzip(true));
+    let pages = Router::new().fallback(web::page).layer(tower_http::compression::CompressionLayer::new().gzip(true));
     let all = Router::new()
         .nest("/api", api::router(state.clone()))
         .merge(operation)
@@ -205,20 +173,14 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {
             tracing::error!(%error, "the database does not answer");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database does not answer\n",
-            )
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
         }
     }
 }
 
 async fn exposition(State(health): State<Health>) -> impl IntoResponse {
     metrics::observe(&health.sfu.counters());
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        health.prometheus.render(),
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.prometheus.render())
 }
 
 fn announce(config: &Config, is_demo: bool, data: &DataDir) {
@@ -228,41 +190,28 @@ fn announce(config: &Config, is_demo: bool, data: &DataDir) {
     }
 }
 
-async fn serve(
-    config: &Config,
-    listener: TcpListener,
-    router: Router,
-    signaling: Signaling<Live>,
-) -> Result<()> {
+async fn serve(config: &Config, listener: TcpListener, router: Router, signaling: Signaling<Live>) -> Result<()> {
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone(), signaling));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     match (&config.http.tls_certificate, &config.http.tls_key) {
         (Some(certificate), Some(key)) => {
-            let tls = RustlsConfig::from_pem_file(certificate, key)
-                .await
-                .map_err(|error| anyhow::anyhow!("http.tls_certificate, http.tls_key: {error}; both must be PEM files that belong together"))?;
-            axum_server::from_tcp_rustls(listener, tls)?
-                .handle(handle)
-                .serve(service)
-                .await?;
+            let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(|error| {
+                anyhow::anyhow!(
+                    "http.tls_certificate, http.tls_key: {error}; both must be PEM files that belong together"
+                )
+            })?;
+            axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
         }
-        _ => {
-            axum_server::from_tcp(listener)?
-                .handle(handle)
-                .serve(service)
-                .await?
-        }
+        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
     }
     Ok(())
 }
 
 async fn stop_on_signal(handle: Handle<SocketAddr>, signaling: Signaling<Live>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         tracing::error!("signals can't be heard: only SIGKILL will stop this server");
         return;
     };

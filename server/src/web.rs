@@ -21,37 +21,23 @@ pub async fn page(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     if let Some(file) = Dist::get(path).filter(|_| !path.is_empty() && path != "index.html") {
         // Hashed names never change; the few others are asked for again each time.
-        let cache = if path.starts_with("assets/") {
-            "public, max-age=31536000, immutable"
-        } else {
-            "no-cache"
-        };
+        let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
         return answer(file, cache);
     }
-    if path
-        .rsplit('/')
-        .next()
-        .is_some_and(|name| name.contains('.'))
-    {
+    if path.rsplit('/').next().is_some_and(|name| name.contains('.')) {
         return StatusCode::NOT_FOUND.into_response();
     }
     match Dist::get("index.html") {
         Some(file) => answer(file, "no-store"),
-        None => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The web client is not built: run `make build`.\n",
-        )
-            .into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "The web client is not built: run `make build`.\n").into_response(),
     }
 }
 
 fn answer(file: rust_embed::EmbeddedFile, cache: &'static str) -> Response {
-    let mime = HeaderValue::from_str(file.metadata.mimetype())
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let mime =
+        HeaderValue::from_str(file.metadata.mimetype()).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let mut response = Response::new(Body::from(file.data));
     response.headers_mut().insert(header::CONTENT_TYPE, mime);
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     response
 }

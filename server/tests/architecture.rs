@@ -16,18 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("records", &["visit"]),
     ("signaling", &["visit"]),
     ("api", &["visit", "records"]),
-    (
-        "server",
-        &[
-            "visit",
-            "sfu-core",
-            "sfu",
-            "recorder",
-            "records",
-            "signaling",
-            "api",
-        ],
-    ),
+    ("server", &["visit", "sfu-core", "sfu", "recorder", "records", "signaling", "api"]),
     ("loadtest", &["visit"]),
 ];
 
@@ -41,9 +30,8 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate without clock, randomness and I/O must not link.
-const IMPURE: &[&str] = &[
-    "tokio", "axum", "sqlx", "rand", "reqwest", "socket2", "rustix", "libc", "governor", "metrics",
-];
+const IMPURE: &[&str] =
+    &["tokio", "axum", "sqlx", "rand", "reqwest", "socket2", "rustix", "libc", "governor", "metrics"];
 const PURE: &[&str] = &["visit", "sfu-core"];
 
 /// A file this long is hard to read top-down.
@@ -72,10 +60,7 @@ const LICENCES: &[&str] = &[
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("server/ lies in the checkout")
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("server/ lies in the checkout").to_path_buf()
 }
 
 /// What cargo says about the workspace and all that it links.
@@ -86,11 +71,7 @@ fn metadata() -> Value {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(
-        said.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&said.stderr)
-    );
+    assert!(said.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&said.stderr));
     serde_json::from_slice(&said.stdout).expect("cargo metadata is JSON")
 }
 
@@ -99,12 +80,7 @@ fn text(value: &Value) -> &str {
 }
 
 fn ours(metadata: &Value) -> Vec<&Value> {
-    let members: BTreeSet<&str> = metadata["workspace_members"]
-        .as_array()
-        .expect("members")
-        .iter()
-        .map(text)
-        .collect();
+    let members: BTreeSet<&str> = metadata["workspace_members"].as_array().expect("members").iter().map(text).collect();
     metadata["packages"]
         .as_array()
         .expect("packages")
@@ -123,15 +99,10 @@ fn sources(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
         };
         for entry in entries {
             let path = entry.expect("a readable folder").path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 if !name.starts_with('.')
-                    && !["target", "node_modules", "dist", "generated", "data"]
-                        .contains(&name.as_str())
+                    && !["target", "node_modules", "dist", "generated", "data"].contains(&name.as_str())
                 {
                     open.push(path);
                 }
@@ -147,11 +118,7 @@ fn sources(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
 /// The lines of `path` that hold `needle`, as `path:line: text`, comments left out.
 fn mentions(path: &Path, needles: &[&str]) -> Vec<String> {
     let content = std::fs::read_to_string(path).expect("a source file is text");
-    let shown = path
-        .strip_prefix(root())
-        .unwrap_or(path)
-        .display()
-        .to_string();
+    let shown = path.strip_prefix(root()).unwrap_or(path).display().to_string();
     content
         .lines()
         .enumerate()
@@ -166,10 +133,7 @@ fn crates_use_only_what_the_architecture_allows() {
     let metadata = metadata();
     let allowed: BTreeMap<&str, &[&str]> = EDGES.iter().copied().collect();
     let packages = ours(&metadata);
-    let names: BTreeSet<&str> = packages
-        .iter()
-        .map(|package| text(&package["name"]))
-        .collect();
+    let names: BTreeSet<&str> = packages.iter().map(|package| text(&package["name"])).collect();
     assert_eq!(
         names,
         allowed.keys().copied().collect(),
@@ -187,10 +151,7 @@ fn crates_use_only_what_the_architecture_allows() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "edges that ARCHITECTURE.md does not have: {wrong:?}"
-    );
+    assert!(wrong.is_empty(), "edges that ARCHITECTURE.md does not have: {wrong:?}");
 }
 
 #[test]
@@ -205,19 +166,12 @@ fn pure_crates_link_nothing_with_a_clock_randomness_or_io() {
             if PURE.contains(&name) && !for_tests && IMPURE.contains(&on) {
                 wrong.push(format!("{name} -> {on}"));
             }
-            if !for_tests
-                && RESERVED
-                    .iter()
-                    .any(|(library, users)| *library == on && !users.contains(&name))
-            {
+            if !for_tests && RESERVED.iter().any(|(library, users)| *library == on && !users.contains(&name)) {
                 wrong.push(format!("{name} -> {on}"));
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "libraries where they do not belong: {wrong:?}"
-    );
+    assert!(wrong.is_empty(), "libraries where they do not belong: {wrong:?}");
 }
 
 #[test]
@@ -225,16 +179,10 @@ fn sql_is_written_in_records_only() {
     let records = root().join("records");
     let found: Vec<String> = sources(&root(), &[".rs"])
         .iter()
-        .filter(|path| {
-            !path.starts_with(&records) && !path.ends_with("server/tests/architecture.rs")
-        })
+        .filter(|path| !path.starts_with(&records) && !path.ends_with("server/tests/architecture.rs"))
         .flat_map(|path| mentions(path, &["sqlx::", "query!(", "query_as!(", "query_scalar!("]))
         .collect();
-    assert!(
-        found.is_empty(),
-        "SQL belongs to records:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "SQL belongs to records:\n{}", found.join("\n"));
 }
 
 #[test]
@@ -243,22 +191,11 @@ fn one_file_of_the_sfu_core_knows_the_webrtc_library() {
         .iter()
         .filter(|path| {
             !path.ends_with("peer.rs")
-                && !path
-                    .components()
-                    .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "peer")
+                && !path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "peer")
         })
-        .flat_map(|path| {
-            mentions(
-                path,
-                &["str0m::Rtc", "Rtc::", "RtcConfig", ": Rtc", "&mut Rtc"],
-            )
-        })
+        .flat_map(|path| mentions(path, &["str0m::Rtc", "Rtc::", "RtcConfig", ": Rtc", "&mut Rtc"]))
         .collect();
-    assert!(
-        found.is_empty(),
-        "only peer.rs names `Rtc`:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "only peer.rs names `Rtc`:\n{}", found.join("\n"));
 }
 
 #[test]
@@ -267,25 +204,11 @@ fn the_call_code_of_the_web_client_knows_no_view() {
     let found: Vec<String> = sources(&call, &[".ts", ".tsx"])
         .iter()
         .flat_map(|path| {
-            mentions(
-                path,
-                &[
-                    "from \"react",
-                    "from 'react",
-                    "@tanstack/react",
-                    "react-aria",
-                    "/features/",
-                    "/app/",
-                ],
-            )
+            mentions(path, &["from \"react", "from 'react", "@tanstack/react", "react-aria", "/features/", "/app/"])
         })
         .filter(|line| line.contains("import") || line.contains("from"))
         .collect();
-    assert!(
-        found.is_empty(),
-        "call/ is plain TypeScript that any view may use:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "call/ is plain TypeScript that any view may use:\n{}", found.join("\n"));
     assert!(sources(&call, &[".tsx"]).is_empty(), "call/ has no views");
 }
 
@@ -293,15 +216,8 @@ fn the_call_code_of_the_web_client_knows_no_view() {
 fn files_are_short_enough_to_be_read() {
     let mut long = Vec::new();
     for path in sources(&root(), &[".rs", ".ts", ".tsx", ".mjs", ".css"]) {
-        let lines = std::fs::read_to_string(&path)
-            .expect("a source file is text")
-            .lines()
-            .count();
-        let shown = path
-            .strip_prefix(root())
-            .expect("below the checkout")
-            .display()
-            .to_string();
+        let lines = std::fs::read_to_string(&path).expect("a source file is text").lines().count();
+        let shown = path.strip_prefix(root()).expect("below the checkout").display().to_string();
         if lines > MAX_LINES && !LONG_FILES.iter().any(|(known, _)| *known == shown) {
             long.push(format!("{shown}: {lines}"));
         }
@@ -321,26 +237,15 @@ fn every_linked_library_may_be_given_away() {
         let licence = text(&package["license"]).replace('/', " OR ");
         let fine = may_be_given_away(&licence);
         if !fine {
-            wrong.push(format!(
-                "{} {}: {licence:?}",
-                text(&package["name"]),
-                text(&package["version"])
-            ));
+            wrong.push(format!("{} {}: {licence:?}", text(&package["name"]), text(&package["version"])));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "licences that are not on the list:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "licences that are not on the list:\n{}", wrong.join("\n"));
 }
 
 /// Whether an SPDX expression leaves a choice made of [`LICENCES`] alone.
 fn may_be_given_away(expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace(" WITH ", "~WITH~");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace(" WITH ", "~WITH~");
     let mut words = spaced.split_whitespace().peekable();
     let fine = any_of(&mut words);
     fine && words.next().is_none()

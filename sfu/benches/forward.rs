@@ -6,10 +6,7 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
-#[expect(
-    dead_code,
-    reason = "the floor uses the same waiting and sending as a worker, and no more of it"
-)]
+#[expect(dead_code, reason = "the floor uses the same waiting and sending as a worker, and no more of it")]
 #[path = "../src/sys.rs"]
 mod sys;
 
@@ -39,24 +36,9 @@ struct Load {
     pause: Duration,
 }
 
-const CLINIC: Load = Load {
-    rooms: 10,
-    peers: 2,
-    senders: 2,
-    pause: Duration::from_micros(16_667),
-};
-const BUSY: Load = Load {
-    rooms: 10,
-    peers: 2,
-    senders: 2,
-    pause: Duration::ZERO,
-};
-const FAN_OUT: Load = Load {
-    rooms: 1,
-    peers: 41,
-    senders: 1,
-    pause: Duration::from_micros(16_667),
-};
+const CLINIC: Load = Load { rooms: 10, peers: 2, senders: 2, pause: Duration::from_micros(16_667) };
+const BUSY: Load = Load { rooms: 10, peers: 2, senders: 2, pause: Duration::ZERO };
+const FAN_OUT: Load = Load { rooms: 1, peers: 41, senders: 1, pause: Duration::from_micros(16_667) };
 
 struct Figure {
     name: &'static str,
@@ -70,21 +52,10 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut figures = vec![];
     let how = "cargo bench -p sfu";
-    let mut add = |name, unit, values: Vec<f64>| {
-        figures.push(Figure {
-            name,
-            unit,
-            how,
-            values,
-        })
-    };
+    let mut add = |name, unit, values: Vec<f64>| figures.push(Figure { name, unit, how, values });
     let (floor_clinic, _) = repeat(|| floor(CLINIC));
     let (floor_busy, floor_rate) = repeat(|| floor(BUSY));
     let (clinic, _) = runtime.block_on(async { measure(CLINIC).await });
@@ -94,20 +65,12 @@ fn main() {
     add("sfu.cpu_per_packet.clinic", "us", clinic.clone());
     add("sfu.cpu_per_packet.busy", "us", busy.clone());
     add("sfu.cpu_per_packet.fan_out_40", "us", fan_out);
-    add(
-        "sfu.packets_per_cpu_second.busy",
-        "packets/s",
-        busy.iter().map(|us| 1e6 / us).collect(),
-    );
+    add("sfu.packets_per_cpu_second.busy", "packets/s", busy.iter().map(|us| 1e6 / us).collect());
     add("sfu.packets_per_second.busy", "packets/s", rate);
     add("floor.cpu_per_packet.clinic", "us", floor_clinic.clone());
     add("floor.cpu_per_packet.busy", "us", floor_busy);
     add("floor.packets_per_second.busy", "packets/s", floor_rate);
-    let ratio = clinic
-        .iter()
-        .zip(&floor_clinic)
-        .map(|(ours, floor)| ours / floor)
-        .collect();
+    let ratio = clinic.iter().zip(&floor_clinic).map(|(ours, floor)| ours / floor).collect();
     add("sfu.over_floor.clinic", "ratio", ratio);
     write(&figures);
 }
@@ -123,12 +86,7 @@ fn pause() {
 
 /// CPU microseconds per packet received, and packets received per second, for each run.
 async fn measure(load: Load) -> (Vec<f64>, Vec<f64>) {
-    let config = Config {
-        bind: "127.0.0.1:0".parse().unwrap(),
-        public: vec![],
-        workers: 1,
-        limits: Limits::default(),
-    };
+    let config = Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers: 1, limits: Limits::default() };
     let (sfu, mut events) = Sfu::start(config).unwrap();
     let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
     let mut clients = vec![];
@@ -159,11 +117,7 @@ async fn measure(load: Load) -> (Vec<f64>, Vec<f64>) {
                     }
                     let now = Instant::now();
                     if *sends && client.connected && now >= *due {
-                        *due = if load.pause.is_zero() {
-                            now
-                        } else {
-                            *due + load.pause
-                        };
+                        *due = if load.pause.is_zero() { now } else { *due + load.pause };
                         client.film(now);
                     }
                     if client.deadline <= now {
@@ -175,9 +129,7 @@ async fn measure(load: Load) -> (Vec<f64>, Vec<f64>) {
                     received.fetch_add(client.received.len() as u64, Ordering::Relaxed);
                     client.received.clear();
                 }
-                if !all.load(Ordering::Relaxed)
-                    && clients.iter().all(|(client, ..)| client.connected)
-                {
+                if !all.load(Ordering::Relaxed) && clients.iter().all(|(client, ..)| client.connected) {
                     all.store(true, Ordering::Relaxed);
                 }
                 if !load.pause.is_zero() {
@@ -192,11 +144,7 @@ async fn measure(load: Load) -> (Vec<f64>, Vec<f64>) {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut results = (vec![], vec![]);
     for _ in 0..RUNS {
-        let (cpu, packets, began) = (
-            sfu.counters().cpu_us,
-            received.load(Ordering::Relaxed),
-            Instant::now(),
-        );
+        let (cpu, packets, began) = (sfu.counters().cpu_us, received.load(Ordering::Relaxed), Instant::now());
         tokio::time::sleep(RUN).await;
         let cpu = (sfu.counters().cpu_us - cpu) as f64;
         let packets = (received.load(Ordering::Relaxed) - packets) as f64;
@@ -231,9 +179,7 @@ fn floor(load: Load) -> (f64, f64) {
     };
     let mut packet = vec![0u8; PAYLOAD];
     let nonce = || Nonce::assume_unique_for_key([0; 12]);
-    key()
-        .seal_in_place_append_tag(nonce(), Aad::from([0u8; 12]), &mut packet)
-        .unwrap();
+    key().seal_in_place_append_tag(nonce(), Aad::from([0u8; 12]), &mut packet).unwrap();
     let mut due = vec![Instant::now(); ends.len()];
     let (mut received, mut buffer) = (0u64, [0u8; 2_048]);
     let (mut began, mut cpu_before, mut warm) = (Instant::now(), 0, false);
@@ -243,11 +189,7 @@ fn floor(load: Load) -> (f64, f64) {
                 received += 1;
             }
             if n % load.peers < load.senders && Instant::now() >= due[n] {
-                due[n] = if load.pause.is_zero() {
-                    Instant::now()
-                } else {
-                    due[n] + load.pause
-                };
+                due[n] = if load.pause.is_zero() { Instant::now() } else { due[n] + load.pause };
                 for _ in 0..5 {
                     let _full: std::io::Result<usize> = end.send_to(&packet, server);
                 }
@@ -257,8 +199,7 @@ fn floor(load: Load) -> (f64, f64) {
             pause();
         }
         if !warm && began.elapsed() > Duration::from_millis(500) {
-            (began, cpu_before, received, warm) =
-                (Instant::now(), cpu.load(Ordering::Relaxed), 0, true);
+            (began, cpu_before, received, warm) = (Instant::now(), cpu.load(Ordering::Relaxed), 0, true);
         }
         if warm && began.elapsed() > RUN {
             break;
@@ -281,43 +222,26 @@ fn forward_blindly(socket: &UdpSocket, to: &[SocketAddr], stop: &AtomicBool, cpu
     let from = socket.local_addr().unwrap();
     let waker = sys::Waker::new().unwrap();
     let fd = socket.as_raw_fd();
-    let mut how = sys::Sending {
-        fd,
-        v6: false,
-        pin_source: false,
-        segments: state.max_gso_segments() > 1,
-    };
+    let mut how = sys::Sending { fd, v6: false, pin_source: false, segments: state.max_gso_segments() > 1 };
     let size = 2_048 * state.gro_segments().max(1);
     let mut storage = vec![0u8; size * BATCH_SIZE];
     let mut metas = vec![RecvMeta::default(); BATCH_SIZE];
     let key = key();
     let mut out = vec![];
     while !stop.load(Ordering::Relaxed) {
-        let mut slices: Vec<IoSliceMut<'_>> = storage
-            .chunks_exact_mut(size)
-            .map(IoSliceMut::new)
-            .collect();
+        let mut slices: Vec<IoSliceMut<'_>> = storage.chunks_exact_mut(size).map(IoSliceMut::new).collect();
         match state.recv(UdpSockRef::from(socket), &mut slices, &mut metas) {
             Ok(count) => {
                 for (slice, meta) in slices.iter_mut().zip(&metas[..count]) {
-                    let at = to
-                        .iter()
-                        .position(|address| *address == meta.addr)
-                        .unwrap_or(0);
+                    let at = to.iter().position(|address| *address == meta.addr).unwrap_or(0);
                     for datagram in slice[..meta.len].chunks_mut(meta.stride.max(1)) {
                         let nonce = || Nonce::assume_unique_for_key([0; 12]);
-                        let Ok(plain) = key.open_in_place(nonce(), Aad::from([0u8; 12]), datagram)
-                        else {
+                        let Ok(plain) = key.open_in_place(nonce(), Aad::from([0u8; 12]), datagram) else {
                             continue;
                         };
                         let mut contents = plain.to_vec();
-                        key.seal_in_place_append_tag(nonce(), Aad::from([0u8; 12]), &mut contents)
-                            .unwrap();
-                        out.push(sfu_core::Transmit {
-                            from,
-                            to: to[at ^ 1],
-                            contents: contents.into(),
-                        });
+                        key.seal_in_place_append_tag(nonce(), Aad::from([0u8; 12]), &mut contents).unwrap();
+                        out.push(sfu_core::Transmit { from, to: to[at ^ 1], contents: contents.into() });
                     }
                 }
                 sys::send_all(&mut how, &out);
@@ -334,20 +258,10 @@ fn forward_blindly(socket: &UdpSocket, to: &[SocketAddr], stop: &AtomicBool, cpu
 
 fn write(figures: &[Figure]) {
     let mut lines = vec![];
-    for Figure {
-        name,
-        unit,
-        how,
-        values,
-    } in figures
-    {
+    for Figure { name, unit, how, values } in figures {
         let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
-        let (low, median, high) = (
-            sorted[0],
-            sorted[sorted.len() / 2],
-            sorted[sorted.len() - 1],
-        );
+        let (low, median, high) = (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
         println!("{name:36} {median:12.2} {unit} ({low:.2} to {high:.2})");
         lines.push(format!(
             r#"  {{"name": "{name}", "value": {median:.3}, "unit": "{unit}", "runs": {}, "spread": [{low:.3}, {high:.3}], "how": "{how}"}}"#,

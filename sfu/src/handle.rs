@@ -42,17 +42,13 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port is in use.
-    #[error(
-        "UDP port {port} for media is in use by another program: stop it, or choose another with --media"
-    )]
+    #[error("UDP port {port} for media is in use by another program: stop it, or choose another with --media")]
     PortTaken {
         /// Which.
         port: u16,
     },
     /// The ports base..base+workers do not fit below 65536.
-    #[error(
-        "{workers} media ports from {base} on go beyond 65535: choose a lower --media port or fewer workers"
-    )]
+    #[error("{workers} media ports from {base} on go beyond 65535: choose a lower --media port or fewer workers")]
     PortRange {
         /// First port.
         base: u16,
@@ -169,10 +165,7 @@ impl Sfu {
         };
         let base = config.bind.port();
         if base != 0 && usize::from(base) + count - 1 > usize::from(u16::MAX) {
-            return Err(StartError::PortRange {
-                base,
-                workers: count,
-            });
+            return Err(StartError::PortRange { base, workers: count });
         }
         let (events_in, events) = mpsc::channel(EVENTS);
         let mut made = Vec::with_capacity(count);
@@ -185,29 +178,14 @@ impl Sfu {
             let (commands, queue) = sync_channel(COMMANDS);
             let waker = Waker::new().map_err(|source| StartError::Socket { address, source })?;
             let tally = Arc::new(Tally::default());
-            let worker = Worker::bind(
-                address,
-                &config,
-                queue,
-                waker.clone(),
-                events_in.clone(),
-                tally.clone(),
-            )?;
-            let port = Port {
-                address: worker.address(),
-                commands,
-                waker,
-                tally,
-                placed: AtomicU64::new(0),
-            };
+            let worker = Worker::bind(address, &config, queue, waker.clone(), events_in.clone(), tally.clone())?;
+            let port = Port { address: worker.address(), commands, waker, tally, placed: AtomicU64::new(0) };
             made.push((port, worker));
         }
         let mut workers: Vec<Port> = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for (n, (port, worker)) in made.into_iter().enumerate() {
-            let spawned = std::thread::Builder::new()
-                .name(format!("sfu-{n}"))
-                .spawn(move || worker.run());
+            let spawned = std::thread::Builder::new().name(format!("sfu-{n}")).spawn(move || worker.run());
             match spawned {
                 Ok(thread) => {
                     workers.push(port);
@@ -224,11 +202,7 @@ impl Sfu {
                 }
             }
         }
-        let shared = Shared {
-            workers,
-            rooms: Mutex::default(),
-            threads: Mutex::new(threads),
-        };
+        let shared = Shared { workers, rooms: Mutex::default(), threads: Mutex::new(threads) };
         Ok((Sfu(Arc::new(shared)), events))
     }
 
@@ -242,24 +216,10 @@ impl Sfu {
     ///
     /// # Errors
     /// See [`OfferError`]. A refused offer leaves an earlier peer as it was.
-    pub async fn offer(
-        &self,
-        room: RoomKey,
-        peer: PeerKey,
-        sdp: String,
-    ) -> Result<Answer, OfferError> {
+    pub async fn offer(&self, room: RoomKey, peer: PeerKey, sdp: String) -> Result<Answer, OfferError> {
         let (reply, answer) = oneshot::channel();
-        self.place(room).try_send(Command::Offer {
-            room,
-            peer,
-            sdp,
-            reply,
-        })?;
-        answer
-            .await
-            .map_err(|_stopped| OfferError::Stopped)?
-            .map(|sdp| Answer { sdp })
-            .map_err(OfferError::from)
+        self.place(room).try_send(Command::Offer { room, peer, sdp, reply })?;
+        answer.await.map_err(|_stopped| OfferError::Stopped)?.map(|sdp| Answer { sdp }).map_err(OfferError::from)
     }
 
     /// Opens the room to this peer: from now on it is heard and seen, and hears and sees. May come before its offer.
@@ -288,14 +248,7 @@ impl Sfu {
 
     /// Sets how wide this peer shows its video slots. A slot that is not named keeps what was said before.
     pub fn view(&self, room: RoomKey, peer: PeerKey, demands: Vec<Demand>) {
-        self.tell(
-            room,
-            Command::View {
-                room,
-                peer,
-                demands,
-            },
-        );
+        self.tell(room, Command::View { room, peer, demands });
     }
 
     /// From now on hands every admitted packet of these peers to `sink`, replacing an earlier tap of this room.
@@ -324,13 +277,7 @@ impl Sfu {
         for port in &self.0.workers {
             port.send(Command::Stop);
         }
-        let threads = std::mem::take(
-            &mut *self
-                .0
-                .threads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
@@ -372,9 +319,7 @@ impl Sfu {
 
 impl std::fmt::Debug for Sfu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sfu")
-            .field("addresses", &self.addresses())
-            .finish()
+        f.debug_struct("Sfu").field("addresses", &self.addresses()).finish()
     }
 }
 

@@ -46,16 +46,8 @@ impl Waker {
 /// Waits until the socket can be read, the waker is used, or the time is over.
 pub(crate) fn wait(socket: RawFd, waker: &Waker, timeout: Duration) {
     let mut fds = [
-        libc::pollfd {
-            fd: socket,
-            events: libc::POLLIN,
-            revents: 0,
-        },
-        libc::pollfd {
-            fd: waker.0.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        },
+        libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 },
+        libc::pollfd { fd: waker.0.as_raw_fd(), events: libc::POLLIN, revents: 0 },
     ];
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -110,22 +102,15 @@ pub(crate) fn send_all(how: &mut Sending, transmits: &[Transmit]) -> Sent {
     let mut at = 0;
     while at < transmits.len() {
         // SAFETY: all-zero is valid for these plain C structs.
-        let (mut names, mut headers): (
-            [libc::sockaddr_storage; MESSAGES],
-            [libc::mmsghdr; MESSAGES],
-        ) = unsafe { (zeroed(), zeroed()) };
+        let (mut names, mut headers): ([libc::sockaddr_storage; MESSAGES], [libc::mmsghdr; MESSAGES]) =
+            unsafe { (zeroed(), zeroed()) };
         let mut controls = [Control([0; 96]); MESSAGES];
-        let mut iovecs: Vec<libc::iovec> =
-            Vec::with_capacity((transmits.len() - at).min(MESSAGES * SEGMENTS));
+        let mut iovecs: Vec<libc::iovec> = Vec::with_capacity((transmits.len() - at).min(MESSAGES * SEGMENTS));
         let mut runs = [0usize; MESSAGES];
         let mut count = 0;
         let mut next = at;
         while count < MESSAGES && next < transmits.len() {
-            let run = if how.segments {
-                run_length(&transmits[next..])
-            } else {
-                1
-            };
+            let run = if how.segments { run_length(&transmits[next..]) } else { 1 };
             if iovecs.len() + run > iovecs.capacity() {
                 break;
             }
@@ -155,12 +140,7 @@ pub(crate) fn send_all(how: &mut Sending, transmits: &[Transmit]) -> Sent {
             // SAFETY: `headers[done..count]` point to names, vectors and controls that live until the call returns.
             let taken = unsafe {
                 let left = &mut headers[done..count];
-                libc::sendmmsg(
-                    how.fd,
-                    left.as_mut_ptr(),
-                    left.len() as _,
-                    libc::MSG_DONTWAIT as _,
-                )
+                libc::sendmmsg(how.fd, left.as_mut_ptr(), left.len() as _, libc::MSG_DONTWAIT as _)
             };
             if taken > 0 {
                 for run in &runs[done..done + taken as usize] {
@@ -212,19 +192,13 @@ fn run_length(transmits: &[Transmit]) -> usize {
     run
 }
 
-fn write_address(
-    storage: &mut libc::sockaddr_storage,
-    address: SocketAddr,
-    v6: bool,
-) -> libc::socklen_t {
+fn write_address(storage: &mut libc::sockaddr_storage, address: SocketAddr, v6: bool) -> libc::socklen_t {
     match address {
         SocketAddr::V4(v4) if !v6 => {
             let raw = libc::sockaddr_in {
                 sin_family: libc::AF_INET as _,
                 sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
                 sin_zero: [0; 8],
             };
             // SAFETY: sockaddr_storage is made to hold, and is aligned for, every kind of address.
@@ -240,9 +214,7 @@ fn write_address(
                 sin6_family: libc::AF_INET6 as _,
                 sin6_port: other.port().to_be(),
                 sin6_flowinfo: flow,
-                sin6_addr: libc::in6_addr {
-                    s6_addr: ip.octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: ip.octets() },
                 sin6_scope_id: scope,
             };
             // SAFETY: as above.
@@ -273,9 +245,7 @@ fn write_control(
             (*message).cmsg_level = libc::SOL_UDP;
             (*message).cmsg_type = libc::UDP_SEGMENT;
             (*message).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as _) as _;
-            libc::CMSG_DATA(message)
-                .cast::<u16>()
-                .write_unaligned(segment as u16);
+            libc::CMSG_DATA(message).cast::<u16>().write_unaligned(segment as u16);
             used += libc::CMSG_SPACE(size_of::<u16>() as _) as usize;
             message = libc::CMSG_NXTHDR(header, message);
         }
@@ -283,17 +253,13 @@ fn write_control(
             Some(IpAddr::V4(ip)) if !v6 => {
                 let info = libc::in_pktinfo {
                     ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr {
-                        s_addr: u32::from_ne_bytes(ip.octets()),
-                    },
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) },
                     ipi_addr: libc::in_addr { s_addr: 0 },
                 };
                 (*message).cmsg_level = libc::IPPROTO_IP;
                 (*message).cmsg_type = libc::IP_PKTINFO;
                 (*message).cmsg_len = libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as _) as _;
-                libc::CMSG_DATA(message)
-                    .cast::<libc::in_pktinfo>()
-                    .write_unaligned(info);
+                libc::CMSG_DATA(message).cast::<libc::in_pktinfo>().write_unaligned(info);
                 used += libc::CMSG_SPACE(size_of::<libc::in_pktinfo>() as _) as usize;
             }
             Some(ip) => {
@@ -301,16 +267,11 @@ fn write_control(
                     IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
                     IpAddr::V6(ip) => ip.octets(),
                 };
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr { s6_addr: octets },
-                    ipi6_ifindex: 0,
-                };
+                let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: octets }, ipi6_ifindex: 0 };
                 (*message).cmsg_level = libc::IPPROTO_IPV6;
                 (*message).cmsg_type = libc::IPV6_PKTINFO;
                 (*message).cmsg_len = libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as _) as _;
-                libc::CMSG_DATA(message)
-                    .cast::<libc::in6_pktinfo>()
-                    .write_unaligned(info);
+                libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>().write_unaligned(info);
                 used += libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as _) as usize;
             }
             None => {}
@@ -341,14 +302,9 @@ pub(crate) fn local_addresses() -> Vec<IpAddr> {
                     let raw = entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned();
                     IpAddr::from(raw.sin_addr.s_addr.to_ne_bytes())
                 }
-                libc::AF_INET6 => IpAddr::from(
-                    entry
-                        .ifa_addr
-                        .cast::<libc::sockaddr_in6>()
-                        .read_unaligned()
-                        .sin6_addr
-                        .s6_addr,
-                ),
+                libc::AF_INET6 => {
+                    IpAddr::from(entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned().sin6_addr.s6_addr)
+                }
                 _ => continue,
             };
             match ip {

@@ -100,33 +100,20 @@ impl Worker {
         tally: Arc<Tally>,
     ) -> Result<Self, StartError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken {
-                port: address.port(),
-            },
+            io::ErrorKind::AddrInUse => StartError::PortTaken { port: address.port() },
             _ => StartError::Socket { address, source },
         };
         let socket = open(address).map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
         let unspecified = bound.ip().is_unspecified();
-        let local = if unspecified {
-            sys::local_addresses()
-        } else {
-            vec![bound.ip()]
-        };
-        let told = if config.public.is_empty() {
-            &local
-        } else {
-            &config.public
-        };
+        let local = if unspecified { sys::local_addresses() } else { vec![bound.ip()] };
+        let told = if config.public.is_empty() { &local } else { &config.public };
         let candidates: Vec<SocketAddr> = (told.iter().copied())
             .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
             .map(|ip| SocketAddr::new(ip, bound.port()))
             .collect();
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_micros();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let unix_us = i64::try_from(since).unwrap_or(i64::MAX);
         let settings = Settings::new(candidates.clone(), config.limits, Instant::now(), unix_us);
         let sending = Sending {
@@ -186,20 +173,11 @@ impl Worker {
             self.finish_round(Instant::now());
             if now.saturating_duration_since(cpu_read) >= CPU_EVERY {
                 cpu_read = now;
-                self.tally
-                    .cpu_us
-                    .store(sys::thread_cpu_us(), Ordering::Relaxed);
+                self.tally.cpu_us.store(sys::thread_cpu_us(), Ordering::Relaxed);
             }
             if !more {
-                let due = self
-                    .timers
-                    .peek()
-                    .map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
-                let held = if self.held.is_empty() {
-                    IDLE
-                } else {
-                    Duration::from_millis(10)
-                };
+                let due = self.timers.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+                let held = if self.held.is_empty() { IDLE } else { Duration::from_millis(10) };
                 let wait = due.unwrap_or(IDLE).min(held);
                 if !wait.is_zero() {
                     sys::wait(self.socket.as_raw_fd(), &self.waker, wait);
@@ -217,14 +195,8 @@ impl Worker {
 
     /// Reads one batch. False: the socket has nothing more.
     fn receive(&mut self, storage: &mut [u8], buffer: usize, metas: &mut [RecvMeta]) -> bool {
-        let mut slices: Vec<IoSliceMut<'_>> = storage
-            .chunks_exact_mut(buffer)
-            .map(IoSliceMut::new)
-            .collect();
-        let count = match self
-            .state
-            .recv(UdpSockRef::from(&self.socket), &mut slices, metas)
-        {
+        let mut slices: Vec<IoSliceMut<'_>> = storage.chunks_exact_mut(buffer).map(IoSliceMut::new).collect();
+        let count = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, metas) {
             Ok(count) => count,
             // Anything but "nothing there" is an ICMP error of an earlier send, and says nothing of the socket.
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
@@ -249,23 +221,15 @@ impl Worker {
     /// The candidate that a datagram was sent to. Behind address translation it is not the address it arrived at.
     fn arrived_at(&self, ip: Option<IpAddr>) -> SocketAddr {
         let ip = ip.map(|ip| ip.to_canonical());
-        let known = self
-            .candidates
-            .iter()
-            .find(|candidate| Some(candidate.ip()) == ip);
-        known
-            .or(self.candidates.first())
-            .copied()
-            .unwrap_or(self.address)
+        let known = self.candidates.iter().find(|candidate| Some(candidate.ip()) == ip);
+        known.or(self.candidates.first()).copied().unwrap_or(self.address)
     }
 
     /// Gives a datagram to the peer at its source; an unknown source has to prove by STUN whose it is.
     fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) {
         let known = self.by_address.get(&from).copied();
         let route = if stun::is_stun(datagram) {
-            let named = stun::named_ufrag(datagram)
-                .and_then(|ufrag| self.by_ufrag.get(ufrag))
-                .copied();
+            let named = stun::named_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
             match (named, known) {
                 (Some(named), Some(known)) if named == known => Some(known),
                 (Some(named), _) => self.learn(named, from, to, datagram, now).then_some(named),
@@ -279,30 +243,18 @@ impl Worker {
             add(&self.tally.dropped_foreign, 1);
             return;
         };
-        self.with(route.place, |room, out| {
-            room.receive(route.peer, from, to, datagram, now, out)
-        });
+        self.with(route.place, |room, out| room.receive(route.peer, from, to, datagram, now, out));
     }
 
     /// Learns that a peer is at a new address, if the message proves it.
-    fn learn(
-        &mut self,
-        route: Route,
-        from: SocketAddr,
-        to: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-    ) -> bool {
+    fn learn(&mut self, route: Route, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
         let Some(Some(place)) = self.places.get(route.place) else {
             return false;
         };
         if !place.room.accepts(route.peer, from, to, datagram, now) {
             return false;
         }
-        let about = self
-            .whereabouts
-            .entry((route.place, route.peer))
-            .or_default();
+        let about = self.whereabouts.entry((route.place, route.peer)).or_default();
         if about.addresses.len() >= ADDRESSES_PER_PEER {
             let oldest = about.addresses.remove(0);
             self.by_address.remove(&oldest);
@@ -370,10 +322,7 @@ impl Worker {
             }
         }
         if self.held.len() > EVENTS_HELD {
-            tracing::error!(
-                dropped = self.held.len(),
-                "nobody takes the media server's events"
-            );
+            tracing::error!(dropped = self.held.len(), "nobody takes the media server's events");
             self.held.clear();
         }
     }
@@ -396,11 +345,7 @@ impl Worker {
 /// Hands on events and tapped packets at once: they must not be taken for those of the next room.
 fn hand_on(place: &mut Place, out: &mut Outbox, held: &mut VecDeque<Event>, tally: &Tally) {
     let room = place.key;
-    held.extend(
-        out.events
-            .drain(..)
-            .map(|(peer, kind)| Event { room, peer, kind }),
-    );
+    held.extend(out.events.drain(..).map(|(peer, kind)| Event { room, peer, kind }));
     let mut refused = 0;
     for packet in out.taps.drain(..) {
         refused += u64::from(!place.sink.as_mut().is_some_and(|sink| sink.offer(packet)));
@@ -415,20 +360,14 @@ fn touch(place: &mut Place, n: usize, touched: &mut Vec<usize>) {
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let domain = if address.is_ipv6() {
-        socket2::Domain::IPV6
-    } else {
-        socket2::Domain::IPV4
-    };
+    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
     let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     // The system may give less; that is no reason not to start.
-    let _less: [io::Result<()>; 2] = [
-        socket.set_recv_buffer_size(SOCKET_BUFFER),
-        socket.set_send_buffer_size(SOCKET_BUFFER),
-    ];
+    let _less: [io::Result<()>; 2] =
+        [socket.set_recv_buffer_size(SOCKET_BUFFER), socket.set_send_buffer_size(SOCKET_BUFFER)];
     socket.bind(&address.into())?;
     Ok(socket.into())
 }

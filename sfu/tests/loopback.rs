@@ -11,27 +11,19 @@ use sfu::{Config, EventKind, OfferError, PeerKey, RoomKey, Sfu, StartError, TapS
 #[tokio::test]
 async fn two_admitted_peers_see_and_hear_each_other() {
     let (sfu, mut events) = start();
-    let (host, patient) = (
-        Live::join(&sfu, ROOM, 1).await,
-        Live::join(&sfu, ROOM, 2).await,
-    );
+    let (host, patient) = (Live::join(&sfu, ROOM, 1).await, Live::join(&sfu, ROOM, 2).await);
     host.until("the host connects", |c| c.connected).await;
     patient.until("the patient connects", |c| c.connected).await;
     sfu.admit(ROOM, host.key);
     sfu.admit(ROOM, patient.key);
     for (me, other) in [(&host, 2), (&patient, 1)] {
-        me.until("video decodes", |c| c.received.iter().any(|p| p.keyframe))
-            .await;
-        me.until("a hundred packets come", |c| c.from(other) > 100)
-            .await;
+        me.until("video decodes", |c| c.received.iter().any(|p| p.keyframe)).await;
+        me.until("a hundred packets come", |c| c.from(other) > 100).await;
         assert_eq!(me.with(|c| c.received.len() - c.from(other)), 0);
     }
     let counters = sfu.counters();
     assert_eq!((counters.rooms, counters.peers), (1, 2));
-    assert!(
-        counters.forwarded > 200 && counters.packets_in > 200 && counters.packets_out > 200,
-        "{counters:?}"
-    );
+    assert!(counters.forwarded > 200 && counters.packets_in > 200 && counters.packets_out > 200, "{counters:?}");
     sfu.shutdown().await;
     let mut connected = 0;
     let mut slots = 0;
@@ -47,10 +39,7 @@ async fn two_admitted_peers_see_and_hear_each_other() {
 #[tokio::test]
 async fn someone_who_waits_gets_and_gives_nothing() {
     let (sfu, _events) = start();
-    let (host, patient) = (
-        Live::join(&sfu, ROOM, 1).await,
-        Live::join(&sfu, ROOM, 2).await,
-    );
+    let (host, patient) = (Live::join(&sfu, ROOM, 1).await, Live::join(&sfu, ROOM, 2).await);
     sfu.admit(ROOM, host.key);
     patient.until("the patient connects", |c| c.connected).await;
     host.until("the host connects", |c| c.connected).await;
@@ -76,11 +65,8 @@ async fn a_reloaded_page_takes_the_same_seat_and_stays_admitted() {
     patient.kill();
     let patient = Live::join(&sfu, ROOM, 2).await;
     let before = host.with(|c| c.from(2));
-    patient
-        .until("the new page sees the host", |c| c.from(1) > 50)
-        .await;
-    host.until("the host sees the new page", |c| c.from(2) > before + 50)
-        .await;
+    patient.until("the new page sees the host", |c| c.from(1) > 50).await;
+    host.until("the host sees the new page", |c| c.from(2) > before + 50).await;
     assert_eq!(sfu.counters().peers, 2);
     sfu.shutdown().await;
 }
@@ -93,21 +79,14 @@ async fn a_killed_browser_is_lost_within_five_seconds() {
     patient.kill();
     let killed = Instant::now();
     while events.recv().await.unwrap().kind != EventKind::Lost {}
-    assert!(
-        killed.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        killed.elapsed()
-    );
+    assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
     sfu.shutdown().await;
 }
 
 #[tokio::test]
 async fn a_tap_reaches_the_recorder_and_a_full_queue_costs_only_holes() {
     let (sfu, _events) = start();
-    let (host, patient) = (
-        Live::join(&sfu, ROOM, 1).await,
-        Live::join(&sfu, ROOM, 2).await,
-    );
+    let (host, patient) = (Live::join(&sfu, ROOM, 1).await, Live::join(&sfu, ROOM, 2).await);
     sfu.admit(ROOM, host.key);
     sfu.admit(ROOM, patient.key);
     let (sender, packets) = std::sync::mpsc::sync_channel(10);
@@ -119,14 +98,11 @@ async fn a_tap_reaches_the_recorder_and_a_full_queue_costs_only_holes() {
     }
     let first: Vec<_> = packets.try_iter().collect();
     assert!(first.len() >= 10);
-    host.until("the call is not disturbed", |c| c.from(2) > 200)
-        .await;
+    host.until("the call is not disturbed", |c| c.from(2) > 200).await;
     let (sender, packets) = std::sync::mpsc::sync_channel(10_000);
     sfu.tap(ROOM, vec![patient.key], TapSink::from(sender));
     let packet =
-        tokio::task::spawn_blocking(move || packets.recv_timeout(Duration::from_secs(20)).unwrap())
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || packets.recv_timeout(Duration::from_secs(20)).unwrap()).await.unwrap();
     assert_eq!(packet.peer, patient.key);
     sfu.shutdown().await;
 }
@@ -134,10 +110,7 @@ async fn a_tap_reaches_the_recorder_and_a_full_queue_costs_only_holes() {
 #[tokio::test]
 async fn quality_is_summed_up_every_five_seconds_in_both_directions() {
     let (sfu, mut events) = start();
-    let (host, patient) = (
-        Live::join(&sfu, ROOM, 1).await,
-        Live::join(&sfu, ROOM, 2).await,
-    );
+    let (host, patient) = (Live::join(&sfu, ROOM, 1).await, Live::join(&sfu, ROOM, 2).await);
     sfu.admit(ROOM, host.key);
     sfu.admit(ROOM, patient.key);
     let mut seen = vec![];
@@ -151,10 +124,7 @@ async fn quality_is_summed_up_every_five_seconds_in_both_directions() {
         assert!(interval.loss < 0.05, "{interval:?}");
         assert!(interval.bitrate_bps > 100_000, "{interval:?}");
         assert!(interval.mos.unwrap() > 3.5, "{interval:?}");
-        assert!(
-            (4_900..6_000).contains(&interval.interval_ms),
-            "{interval:?}"
-        );
+        assert!((4_900..6_000).contains(&interval.interval_ms), "{interval:?}");
         assert!(interval.rtt_ms.unwrap() < 1_000.0, "{interval:?}");
     }
     sfu.shutdown().await;
@@ -164,26 +134,14 @@ async fn quality_is_summed_up_every_five_seconds_in_both_directions() {
 async fn a_taken_port_is_named_and_nothing_is_left_bound() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let below = Config {
-        bind: format!("127.0.0.1:{}", port - 1).parse().unwrap(),
-        ..config(2)
-    };
+    let below = Config { bind: format!("127.0.0.1:{}", port - 1).parse().unwrap(), ..config(2) };
     match Sfu::start(below) {
         Err(StartError::PortTaken { port: named }) => assert_eq!(named, port),
         other => panic!("{other:?}"),
     }
     UdpSocket::bind(("127.0.0.1", port - 1)).expect("the port before it was let go again");
-    let beyond = Config {
-        bind: "127.0.0.1:65535".parse().unwrap(),
-        ..config(2)
-    };
-    assert!(matches!(
-        Sfu::start(beyond),
-        Err(StartError::PortRange {
-            base: 65_535,
-            workers: 2
-        })
-    ));
+    let beyond = Config { bind: "127.0.0.1:65535".parse().unwrap(), ..config(2) };
+    assert!(matches!(Sfu::start(beyond), Err(StartError::PortRange { base: 65_535, workers: 2 })));
 }
 
 #[tokio::test]
@@ -191,19 +149,10 @@ async fn rooms_are_spread_over_workers() {
     let (sfu, _events) = Sfu::start(config(2)).unwrap();
     let mut ports = std::collections::BTreeSet::new();
     for id in 1..=4 {
-        let mut client =
-            common::client::Client::new(id, "127.0.0.1:9".parse().unwrap(), Instant::now());
+        let mut client = common::client::Client::new(id, "127.0.0.1:9".parse().unwrap(), Instant::now());
         let (offer, _) = client.offer();
-        let answer = sfu
-            .offer(RoomKey(u128::from(id)), PeerKey(1), offer)
-            .await
-            .unwrap();
-        let line = answer
-            .sdp
-            .lines()
-            .find(|line| line.starts_with("a=candidate:"))
-            .unwrap()
-            .to_owned();
+        let answer = sfu.offer(RoomKey(u128::from(id)), PeerKey(1), offer).await.unwrap();
+        let line = answer.sdp.lines().find(|line| line.starts_with("a=candidate:")).unwrap().to_owned();
         ports.insert(line.split(' ').nth(5).unwrap().to_owned());
     }
     assert_eq!(ports.len(), 2);
@@ -216,10 +165,7 @@ async fn a_hostile_offer_is_refused_at_once_and_changes_nothing() {
     let (sfu, _events) = start();
     let mut client = common::client::Client::new(1, "127.0.0.1:9".parse().unwrap(), Instant::now());
     let (offer, _) = client.offer();
-    let lines = format!(
-        "{offer}{}",
-        "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:x\r\n".repeat(100)
-    );
+    let lines = format!("{offer}{}", "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:x\r\n".repeat(100));
     let hostile = [
         String::new(),
         "v=0".to_owned(),
@@ -235,10 +181,7 @@ async fn a_hostile_offer_is_refused_at_once_and_changes_nothing() {
     for sdp in hostile {
         let head: String = sdp.chars().take(40).collect();
         let refused = sfu.offer(ROOM, PeerKey(9), sdp).await;
-        assert!(
-            matches!(refused, Err(OfferError::Refused(_))),
-            "{head:?}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(OfferError::Refused(_))), "{head:?}: {refused:?}");
     }
     assert_eq!(sfu.counters().peers, 0);
     sfu.shutdown().await;

@@ -16,8 +16,8 @@ use visit::{ClinicId, ParticipantId, VisitId};
 
 use crate::outbox::{Outbox, OutboxReader, Outgoing, outbox};
 use crate::pace::Pace;
-use crate::rooms::FromConnection;
 use crate::room_task::refusal_label;
+use crate::rooms::FromConnection;
 use crate::{House, Ports, RedeemError};
 
 /// How long the last words of a connection may take.
@@ -28,12 +28,7 @@ const ROOM_ATTEMPTS: usize = 5;
 const QUALITY_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves one websocket until it is over.
-pub async fn serve<P: Ports>(
-    house: Arc<House<P>>,
-    socket: WebSocket,
-    origin: String,
-    unnamed: OwnedSemaphorePermit,
-) {
+pub async fn serve<P: Ports>(house: Arc<House<P>>, socket: WebSocket, origin: String, unnamed: OwnedSemaphorePermit) {
     metrics::gauge!("bedside_signaling_connections").increment(1);
     let (sink, stream) = socket.split();
     let (outbox, reader) = outbox(house.settings.limits.outbox);
@@ -122,12 +117,7 @@ impl<P: Ports> Connection<P> {
         for _ in 0..ROOM_ATTEMPTS {
             let Some(door) = House::room(&self.house, clinic, visit, patience) else { break };
             let (taken, answer) = oneshot::channel();
-            let hello = FromConnection::Hello {
-                conn: self.conn,
-                who: who.clone(),
-                outbox: self.outbox.clone(),
-                taken,
-            };
+            let hello = FromConnection::Hello { conn: self.conn, who: who.clone(), outbox: self.outbox.clone(), taken };
             if door.connections.send(hello).await.is_err() {
                 continue;
             }

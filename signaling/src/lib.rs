@@ -13,8 +13,8 @@ mod outbox;
 mod pace;
 mod ports;
 mod problem;
-mod rooms;
 mod room_task;
+mod rooms;
 mod settings;
 mod upgrade;
 

@@ -66,12 +66,7 @@ pub trait Ports: Send + Sync + 'static {
     fn sfu(&self, visit: VisitId, command: SfuCommand) -> impl Future<Output = ()> + Send;
 
     /// Hands a command to the recorder. Answers come back by [`crate::Signaling::recorder_event`].
-    fn recorder(
-        &self,
-        clinic: ClinicId,
-        visit: VisitId,
-        command: RecorderCommand,
-    ) -> impl Future<Output = ()> + Send;
+    fn recorder(&self, clinic: ClinicId, visit: VisitId, command: RecorderCommand) -> impl Future<Output = ()> + Send;
 
     /// What a participant's browser measured.
     fn quality(

@@ -11,10 +11,10 @@ use visit::room::{ConnId, Input, Output, Room, SfuCommand};
 use visit::wire::{CloseReason, RefusalCode, ServerMessage};
 use visit::{ClinicId, Fact, Now, Person, VisitId};
 
+use crate::House;
 use crate::outbox::Outbox;
 use crate::ports::{Evidence, Ports, StoreError};
 use crate::rooms::FromConnection;
-use crate::House;
 
 /// Why the task of a room ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

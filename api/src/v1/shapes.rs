@@ -1,7 +1,7 @@
 //! Shapes that more than one endpoint answers with.
 
 use records::sessions::StaffSession;
-use records::{join, Phi};
+use records::{Phi, join};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;

@@ -188,7 +188,8 @@ impl Browser {
 
     /// The first factor.
     pub async fn password(&mut self, account: &DemoAccount) -> Answer {
-        self.post("/api/v1/auth/sign-in", serde_json::json!({"email": account.email, "password": account.password})).await
+        self.post("/api/v1/auth/sign-in", serde_json::json!({"email": account.email, "password": account.password}))
+            .await
     }
 
     /// The second factor, with a code that wasn't used before.

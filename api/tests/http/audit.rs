@@ -32,7 +32,10 @@ async fn a_refusal_is_in_the_log() {
     front_desk.get(&format!("/api/v1/visits/{visit}/note")).await.refuses(StatusCode::FORBIDDEN, "forbidden");
     let mut compliance = app.signed_in(&app.riverside.compliance).await;
     let found = compliance.get("/api/v1/audit?action=note.read").await.is(StatusCode::OK).json();
-    assert_eq!((&found["items"][0]["outcome"], &found["items"][0]["actor_role"]), (&json!("denied"), &json!("front_desk")));
+    assert_eq!(
+        (&found["items"][0]["outcome"], &found["items"][0]["actor_role"]),
+        (&json!("denied"), &json!("front_desk"))
+    );
 }
 
 #[tokio::test]
@@ -49,7 +52,8 @@ async fn the_log_is_read_page_by_page_and_no_row_twice() {
     let mut seqs = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = compliance.get(&format!("/api/v1/audit?action=patient.search{cursor}")).await.is(StatusCode::OK).json();
+        let page =
+            compliance.get(&format!("/api/v1/audit?action=patient.search{cursor}")).await.is(StatusCode::OK).json();
         seqs.extend(page["items"].as_array().unwrap().iter().map(|row| row["seq"].as_i64().unwrap()));
         let Value::String(next) = &page["next_cursor"] else { break };
         cursor = format!("&cursor={next}");
@@ -81,7 +85,8 @@ async fn the_timeline_tells_the_visit_and_chat_only_to_those_who_may_read_it() {
         (&app.riverside.clinic_admin, false),
     ] {
         let timeline = app.signed_in(account).await.get(&path).await.is(StatusCode::OK).json();
-        let facts: Vec<&str> = timeline["items"].as_array().unwrap().iter().map(|item| item["fact"].as_str().unwrap()).collect();
+        let facts: Vec<&str> =
+            timeline["items"].as_array().unwrap().iter().map(|item| item["fact"].as_str().unwrap()).collect();
         assert_eq!(facts[..4], ["joined", "waiting", "joined", "admitted"]);
         assert_eq!(timeline.to_string().contains("I have a rash"), reads_chat, "{}", account.name);
     }

@@ -48,8 +48,15 @@ async fn a_booked_slot_has_a_visit_and_a_link_that_opens_in_its_time() {
     app.clock.advance(Duration::from_secs(23 * 3_600));
     app.browser().post("/api/v1/join/open", open).await.is(StatusCode::OK);
     let mut front_desk = app.signed_in(&app.riverside.front_desk).await;
-    let visit = front_desk.get(&format!("/api/v1/visits/{}", booked["visit_id"].as_str().unwrap())).await.is(StatusCode::OK).json();
-    assert_eq!((&visit["state"], &visit["patient"]["name"]), (&json!("booked"), &json!(app.riverside.patients[0].name)));
+    let visit = front_desk
+        .get(&format!("/api/v1/visits/{}", booked["visit_id"].as_str().unwrap()))
+        .await
+        .is(StatusCode::OK)
+        .json();
+    assert_eq!(
+        (&visit["state"], &visit["patient"]["name"]),
+        (&json!("booked"), &json!(app.riverside.patients[0].name))
+    );
 }
 
 #[tokio::test]
@@ -94,11 +101,20 @@ async fn times_providers_and_patients_that_can_not_be_are_refused() {
     book(&mut front_desk, "2", &endless).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "appointment.times");
     let nobody = json!(uuid::Uuid::nil());
     let unknown = with("provider_id", &nobody);
-    book(&mut front_desk, "3", &unknown).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "appointment.provider_unknown");
+    book(&mut front_desk, "3", &unknown)
+        .await
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, "appointment.provider_unknown");
     book(&mut front_desk, "4", &with("patient_id", &nobody)).await.refuses(StatusCode::NOT_FOUND, "not_found");
     let foreign = with("patient_id", &json!(app.lakeside.patients[0].patient_id));
     book(&mut front_desk, "5", &foreign).await.refuses(StatusCode::NOT_FOUND, "not_found");
-    for (member, value) in [("visit_type", json!("telepathy")), ("reason", json!("")), ("reason", json!("a\u{0}b")), ("starts_at", json!("soon"))] {
-        book(&mut front_desk, "6", &with(member, &value)).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    for (member, value) in [
+        ("visit_type", json!("telepathy")),
+        ("reason", json!("")),
+        ("reason", json!("a\u{0}b")),
+        ("starts_at", json!("soon")),
+    ] {
+        book(&mut front_desk, "6", &with(member, &value))
+            .await
+            .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
     }
 }

@@ -8,11 +8,9 @@ use crate::app::App;
 async fn todays_list_has_the_visits_that_are_due_and_only_some_may_know_why() {
     let app = App::start().await;
     let due: Vec<String> = app.riverside.visits.iter().map(|visit| visit.visit_id.to_string()).collect();
-    for (account, knows_why) in [
-        (&app.riverside.provider, true),
-        (&app.riverside.front_desk, true),
-        (&app.riverside.clinic_admin, false),
-    ] {
+    for (account, knows_why) in
+        [(&app.riverside.provider, true), (&app.riverside.front_desk, true), (&app.riverside.clinic_admin, false)]
+    {
         let mut browser = app.signed_in(account).await;
         let mut listed = Vec::new();
         // The due visits may lie on both sides of midnight.
@@ -31,7 +29,13 @@ async fn todays_list_has_the_visits_that_are_due_and_only_some_may_know_why() {
     }
     let mut foreign = app.signed_in(&app.lakeside.front_desk).await;
     let day = foreign.get("/api/v1/today").await.is(StatusCode::OK).json();
-    assert!(day["items"].as_array().unwrap().iter().all(|item| !due.contains(&item["visit_id"].as_str().unwrap().to_owned())));
+    assert!(
+        day["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|item| !due.contains(&item["visit_id"].as_str().unwrap().to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -41,12 +45,21 @@ async fn patients_are_found_by_the_beginning_of_a_name() {
     let wanted = &app.riverside.patients[0];
     let begin: String = wanted.name.chars().take(3).collect();
     let found = front_desk.get(&format!("/api/v1/patients?name={begin}")).await.is(StatusCode::OK).json();
-    assert!(found["items"].as_array().unwrap().iter().any(|item| item["name"] == wanted.name && item["date_of_birth"] == wanted.date_of_birth));
+    assert!(
+        found["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|item| item["name"] == wanted.name && item["date_of_birth"] == wanted.date_of_birth)
+    );
     let all = front_desk.get("/api/v1/patients").await.is(StatusCode::OK).json();
     assert_eq!(all["items"].as_array().unwrap().len(), app.riverside.patients.len());
     let none = front_desk.get("/api/v1/patients?name=Nobody%20At%20All").await.is(StatusCode::OK).json();
     assert_eq!(none["items"].as_array().unwrap().len(), 0);
-    front_desk.get("/api/v1/patients?cursor=made-up").await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    front_desk
+        .get("/api/v1/patients?cursor=made-up")
+        .await
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ impl Document {
     pub fn knows(&self, answer: &Answer) {
         let method = answer.method.as_str().to_lowercase();
         let templates = self.0["paths"].as_object().unwrap();
-        let Some(item) = templates.iter().find(|(template, _)| matches(template, &answer.path)).map(|(_, item)| item) else {
+        let Some(item) = templates.iter().find(|(template, _)| matches(template, &answer.path)).map(|(_, item)| item)
+        else {
             assert!(answer.status == StatusCode::NOT_FOUND || answer.path == "/api/openapi.json", "{}", answer.path);
             return;
         };
@@ -44,7 +45,9 @@ impl Document {
             return;
         };
         let kind = answer.header("content-type");
-        let media = content.get(kind).unwrap_or_else(|| panic!("{method} {}: {status} as {kind} is not in the document", answer.path));
+        let media = content
+            .get(kind)
+            .unwrap_or_else(|| panic!("{method} {}: {status} as {kind} is not in the document", answer.path));
         if kind == "application/json" {
             self.fits(&media["schema"], &answer.json(), &format!("{method} {}", answer.path));
         }
@@ -81,7 +84,9 @@ impl Document {
             Value::Array(items) => items.iter().for_each(|item| self.fits(&schema["items"], item, at)),
             Value::Null => assert!(may_be(schema, "null"), "{at}: null is not in the document"),
             Value::String(_) => assert!(may_be(schema, "string"), "{at}: a string is not in the document"),
-            Value::Number(_) => assert!(may_be(schema, "number") || may_be(schema, "integer"), "{at}: a number is not in the document"),
+            Value::Number(_) => {
+                assert!(may_be(schema, "number") || may_be(schema, "integer"), "{at}: a number is not in the document")
+            }
             Value::Bool(_) => assert!(may_be(schema, "boolean"), "{at}: a boolean is not in the document"),
         }
     }

@@ -16,7 +16,8 @@ struct Stream(Body);
 impl Stream {
     async fn open(browser: &Browser) -> Self {
         let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = Request::get("/api/v1/events").header("cookie", cookies.join("; ")).body(Body::empty()).unwrap();
+        let mut request =
+            Request::get("/api/v1/events").header("cookie", cookies.join("; ")).body(Body::empty()).unwrap();
         request.extensions_mut().insert(ConnectInfo(std::net::SocketAddr::new(browser.address, 50_000)));
         let response = browser.app.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);

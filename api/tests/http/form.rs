@@ -44,7 +44,10 @@ async fn a_request_from_a_foreign_page_changes_nothing() {
     provider.raw(bare).await.refuses(StatusCode::FORBIDDEN, "origin.foreign");
     assert_eq!(provider.cookies, signed_in);
     provider.get("/api/v1/me").await.is(StatusCode::OK);
-    provider.send(Method::POST, "/api/v1/auth/sign-out", &[("sec-fetch-site", "same-origin")], None).await.is(StatusCode::NO_CONTENT);
+    provider
+        .send(Method::POST, "/api/v1/auth/sign-out", &[("sec-fetch-site", "same-origin")], None)
+        .await
+        .is(StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
@@ -80,7 +83,10 @@ async fn what_a_request_may_not_say_is_refused_rather_than_ignored() {
         assert!(answer.json()["invalid"].as_str().unwrap().contains(planted));
         let mut location = crate::join::location();
         location[planted] = json!("planted");
-        patient.put("/api/v1/join/location", &[], location).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+        patient
+            .put("/api/v1/join/location", &[], location)
+            .await
+            .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
     }
     front_desk.get("/api/v1/today?clinic_id=1").await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
 }
@@ -108,7 +114,8 @@ async fn a_request_that_says_it_is_from_elsewhere_is_still_from_where_it_is() {
     let app = App::start().await;
     let mut stranger = app.browser();
     for n in 0..60 {
-        let forged = Request::get("/api/v1/site").header("x-forwarded-for", format!("198.51.100.{n}")).header("origin", ORIGIN);
+        let forged =
+            Request::get("/api/v1/site").header("x-forwarded-for", format!("198.51.100.{n}")).header("origin", ORIGIN);
         stranger.raw(forged.body(Body::empty()).unwrap()).await.is(StatusCode::OK);
     }
     stranger.get("/api/v1/site").await.is(StatusCode::TOO_MANY_REQUESTS);

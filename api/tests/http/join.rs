@@ -67,15 +67,21 @@ async fn links_that_are_unknown_malformed_expired_revoked_or_locked_answer_byte_
     let app = App::start().await;
     let mut front_desk = app.signed_in(&app.riverside.front_desk).await;
     let [revoked, locked, expired] = [0, 1, 2].map(|n| app.riverside.visits[n].clone());
-    front_desk.delete(&format!("/api/v1/appointments/{}/link", revoked.appointment_id)).await.is(StatusCode::NO_CONTENT);
+    front_desk
+        .delete(&format!("/api/v1/appointments/{}/link", revoked.appointment_id))
+        .await
+        .is(StatusCode::NO_CONTENT);
     let mut guesser = app.browser();
     for _ in 0..5 {
         try_date(&mut guesser, token_of(&locked.patient_link), "1900-01-01").await.is(StatusCode::FORBIDDEN);
     }
     let unknown = "u".repeat(43);
     let mut answers = Vec::new();
-    for token in [unknown.as_str(), "", "short", "ü", token_of(&revoked.patient_link), token_of(&locked.patient_link)] {
-        answers.push(app.browser().post(OPEN, json!({"token": token})).await.refuses(StatusCode::NOT_FOUND, "link.not_usable"));
+    for token in [unknown.as_str(), "", "short", "ü", token_of(&revoked.patient_link), token_of(&locked.patient_link)]
+    {
+        answers.push(
+            app.browser().post(OPEN, json!({"token": token})).await.refuses(StatusCode::NOT_FOUND, "link.not_usable"),
+        );
     }
     app.clock.advance(std::time::Duration::from_secs(24 * 3_600));
     answers.push(app.browser().post(OPEN, json!({"token": token_of(&expired.patient_link)})).await);
@@ -83,7 +89,9 @@ async fn links_that_are_unknown_malformed_expired_revoked_or_locked_answer_byte_
         assert_eq!(answer.without_request_id(), answers[0].without_request_id());
     }
     for token in [unknown.as_str(), token_of(&revoked.patient_link), token_of(&expired.patient_link)] {
-        try_date(&mut app.browser(), token, &expired.date_of_birth).await.refuses(StatusCode::NOT_FOUND, "link.not_usable");
+        try_date(&mut app.browser(), token, &expired.date_of_birth)
+            .await
+            .refuses(StatusCode::NOT_FOUND, "link.not_usable");
     }
 }
 
@@ -104,7 +112,8 @@ async fn five_wrong_dates_lock_the_link_for_the_right_one_too() {
     assert!(guesser.cookies.is_empty());
     let mut front_desk = app.signed_in(&app.riverside.front_desk).await;
     let today = front_desk.get("/api/v1/today").await.is(StatusCode::OK).json();
-    let item = today["items"].as_array().unwrap().iter().find(|item| item["visit_id"] == visit.visit_id.to_string()).unwrap();
+    let item =
+        today["items"].as_array().unwrap().iter().find(|item| item["visit_id"] == visit.visit_id.to_string()).unwrap();
     assert_eq!(item["link_state"], "locked");
     let path = format!("/api/v1/appointments/{}/link", visit.appointment_id);
     let link = front_desk.press(&path).await.is(StatusCode::CREATED).json();

@@ -52,7 +52,10 @@ async fn a_note_is_typed_signed_and_then_only_added_to() {
     page.save(&version, "Changed my mind.").await.refuses(StatusCode::CONFLICT, "note.signed");
     page.sign(&version).await.refuses(StatusCode::CONFLICT, "note.signed");
     let added = page.add("Called the patient back.").await.is(StatusCode::CREATED).json();
-    assert_eq!((&added["body"], &added["addenda"][0]["body"]), (&json!("Lungs clear."), &json!("Called the patient back.")));
+    assert_eq!(
+        (&added["body"], &added["addenda"][0]["body"]),
+        (&json!("Lungs clear."), &json!("Called the patient back."))
+    );
 }
 
 #[tokio::test]
@@ -101,7 +104,10 @@ async fn compliance_reads_the_note_and_the_front_desk_and_the_patient_do_not() {
     page.save("\"0\"", "Lungs clear.").await.is(StatusCode::OK);
     let mut compliance = app.signed_in(&app.riverside.compliance).await;
     assert_eq!(compliance.get(&page.path).await.is(StatusCode::OK).json()["body"], "Lungs clear.");
-    compliance.put(&page.path, &[("if-match", "\"1\"")], json!({"body": ""})).await.refuses(StatusCode::FORBIDDEN, "forbidden");
+    compliance
+        .put(&page.path, &[("if-match", "\"1\"")], json!({"body": ""}))
+        .await
+        .refuses(StatusCode::FORBIDDEN, "forbidden");
     for account in [&app.riverside.front_desk, &app.riverside.clinic_admin] {
         let answer = app.signed_in(account).await.get(&page.path).await.refuses(StatusCode::FORBIDDEN, "forbidden");
         assert!(!String::from_utf8_lossy(&answer.bytes).contains("Lungs"));

@@ -65,7 +65,10 @@ async fn a_recording_is_listed_when_it_starts_and_played_when_it_is_ready() {
     let file: Vec<u8> = (0..700_001_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
     story::composed(&app, recording, file.clone()).await;
     let listed = provider.get(&list).await.is(StatusCode::OK).json();
-    assert_eq!((&listed["items"][0]["state"], &listed["items"][0]["sha256"]), (&json!("ready"), &json!("07".repeat(32))));
+    assert_eq!(
+        (&listed["items"][0]["state"], &listed["items"][0]["sha256"]),
+        (&json!("ready"), &json!("07".repeat(32)))
+    );
 
     let whole = play(&mut provider, recording, None).await.is(StatusCode::OK);
     assert_eq!((whole.header("content-type"), whole.header("accept-ranges")), ("video/webm", "bytes"));
@@ -77,7 +80,10 @@ async fn a_recording_is_listed_when_it_starts_and_played_when_it_is_ready() {
     let tail = play(&mut provider, recording, Some("bytes=-10")).await.is(StatusCode::PARTIAL_CONTENT);
     assert!(tail.bytes == file[699_991..]);
     let past = play(&mut provider, recording, Some("bytes=700001-")).await;
-    assert_eq!(past.refuses(StatusCode::RANGE_NOT_SATISFIABLE, "range.unsatisfiable").header("content-range"), "bytes */700001");
+    assert_eq!(
+        past.refuses(StatusCode::RANGE_NOT_SATISFIABLE, "range.unsatisfiable").header("content-range"),
+        "bytes */700001"
+    );
 }
 
 #[tokio::test]

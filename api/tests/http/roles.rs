@@ -14,8 +14,18 @@ use crate::{booking, join, story};
 
 /// Who tries, in the order of the columns below. `colleague` is a provider without a care relationship, `nurse` is
 /// assigned to the patient, `foreign` is a provider of another clinic.
-const ACTORS: [&str; 10] =
-    ["nobody", "patient", "provider", "colleague", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin", "foreign"];
+const ACTORS: [&str; 10] = [
+    "nobody",
+    "patient",
+    "provider",
+    "colleague",
+    "nurse",
+    "front_desk",
+    "clinic_admin",
+    "compliance",
+    "super_admin",
+    "foreign",
+];
 
 /// `+` done or refused for another reason than who asks; `s` signed out (401); `r` the role refuses (403);
 /// `h` hidden (404); `*` open to everyone.
@@ -56,7 +66,8 @@ const MATRIX: &[(&str, &str)] = &[
 
 #[test]
 fn every_documented_route_has_a_row_in_the_matrix() {
-    let documented: Vec<String> = Document::served().operations().iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let documented: Vec<String> =
+        Document::served().operations().iter().map(|(method, path)| format!("{method} {path}")).collect();
     let rows: Vec<&str> = MATRIX.iter().map(|(route, _)| *route).collect();
     for route in &documented {
         assert!(rows.contains(&route.as_str()), "{route} has no row");
@@ -76,7 +87,10 @@ async fn every_route_answers_every_role_as_the_matrix_says() {
                 's' => answer.status == StatusCode::UNAUTHORIZED,
                 'r' => answer.status == StatusCode::FORBIDDEN && answer.json()["code"] == "forbidden",
                 'h' => answer.status == StatusCode::NOT_FOUND && answer.json()["code"] == "not_found",
-                _ => answer.status.is_success() || matches!(answer.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED),
+                _ => {
+                    answer.status.is_success()
+                        || matches!(answer.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
+                }
             };
             if !as_said {
                 wrong.push(format!("{route} by {actor}: {cell} expected, got {}", answer.status));
@@ -89,14 +103,20 @@ async fn every_route_answers_every_role_as_the_matrix_says() {
 #[tokio::test]
 async fn another_clinics_ids_answer_exactly_like_ids_that_do_not_exist() {
     let clinic = Clinic::open().await;
-    let nothing = Ids { appointment: Uuid::now_v7(), visit: Uuid::now_v7(), recording: Uuid::now_v7(), patient: Uuid::now_v7() };
+    let nothing =
+        Ids { appointment: Uuid::now_v7(), visit: Uuid::now_v7(), recording: Uuid::now_v7(), patient: Uuid::now_v7() };
     let lakeside = &clinic.app.lakeside;
     for account in [&lakeside.provider, &lakeside.front_desk, &lakeside.clinic_admin, &lakeside.compliance] {
         let mut browser = clinic.app.signed_in(account).await;
-        for (route, _) in MATRIX.iter().filter(|(route, _)| route.contains("{id}") || route.ends_with("/appointments")) {
+        for (route, _) in MATRIX.iter().filter(|(route, _)| route.contains("{id}") || route.ends_with("/appointments"))
+        {
             let foreign = clinic.call(&mut browser, route, &clinic.ids).await;
             let unknown = clinic.call(&mut browser, route, &nothing).await;
-            assert!(matches!(foreign.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN), "{route}: {}", foreign.status);
+            assert!(
+                matches!(foreign.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN),
+                "{route}: {}",
+                foreign.status
+            );
             assert_eq!(foreign.without_request_id(), unknown.without_request_id(), "{route} by {}", account.email);
         }
     }
@@ -148,7 +168,12 @@ impl Clinic {
         ] {
             signed_in.insert(actor, app.signed_in(account).await);
         }
-        let ids = Ids { appointment: other.appointment_id.0, visit: talked.visit_id.0, recording: recording.0, patient: patient.0 };
+        let ids = Ids {
+            appointment: other.appointment_id.0,
+            visit: talked.visit_id.0,
+            recording: recording.0,
+            patient: patient.0,
+        };
         Self { app, ids, signed_in }
     }
 

@@ -87,7 +87,8 @@ async fn the_sixth_try_in_a_minute_must_wait() {
     for _ in 0..5 {
         browser.post("/api/v1/auth/sign-in", wrong.clone()).await.refuses(StatusCode::UNAUTHORIZED, "sign_in.failed");
     }
-    let answer = browser.post("/api/v1/auth/sign-in", wrong).await.refuses(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
+    let answer =
+        browser.post("/api/v1/auth/sign-in", wrong).await.refuses(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
     browser.password(&app.riverside.provider).await.refuses(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
 }

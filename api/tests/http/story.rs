@@ -30,7 +30,10 @@ pub async fn recorded_visit(app: &App, of: &DemoVisit) -> Story {
         (Fact::RecordingAllowed { recording, participant: host, text_version: text_version.clone() }, Some(staff)),
         (Fact::RecordingAllowed { recording, participant: guest, text_version }, Some(patient)),
         (Fact::RecordingStarted { recording }, None),
-        (Fact::ChatPosted { id: uuid::Uuid::from_u128(1), participant: guest, text: "I have a rash".to_owned() }, Some(patient)),
+        (
+            Fact::ChatPosted { id: uuid::Uuid::from_u128(1), participant: guest, text: "I have a rash".to_owned() },
+            Some(patient),
+        ),
         (Fact::RecordingStopped { recording, why: StopReason::Stopped }, Some(staff)),
     ];
     let begun = app.state.clock.now();

@@ -89,9 +89,7 @@ impl Writer {
             Ok(event) => event,
             Err(error) => {
                 tracing::warn!(recording = %self.spec.recording, error = %error.kind(), "capture failed");
-                CaptureEvent::Failed {
-                    why: failure(&error),
-                }
+                CaptureEvent::Failed { why: failure(&error) }
             }
         };
         let _ = self.events.send(event);
@@ -113,15 +111,8 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => self.drain(i64::MAX)?,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let mark = Mark::Stopped {
-                        why: StopReason::Interrupted,
-                        dropped: 0,
-                        refused: 0,
-                    };
-                    self.take_mark(TimedMark {
-                        at: wall_clock(),
-                        mark,
-                    })?;
+                    let mark = Mark::Stopped { why: StopReason::Interrupted, dropped: 0, refused: 0 };
+                    self.take_mark(TimedMark { at: wall_clock(), mark })?;
                     return Ok(());
                 }
             }
@@ -134,11 +125,7 @@ impl Writer {
         let before_us = timed.at.0.saturating_mul(1_000);
         match &mut timed.mark {
             Mark::Started { .. } => {}
-            Mark::Consent {
-                participant,
-                allowed,
-                ..
-            } => {
+            Mark::Consent { participant, allowed, .. } => {
                 self.drain(i64::MAX)?;
                 if !*allowed {
                     self.allowed.remove(&PeerKey(participant.0.as_u128()));
@@ -157,9 +144,7 @@ impl Writer {
                 self.epoch += 1;
                 self.gate.set_open(true);
             }
-            Mark::Stopped {
-                dropped, refused, ..
-            } => {
+            Mark::Stopped { dropped, refused, .. } => {
                 self.drain(before_us)?;
                 *dropped = self.gate.dropped.load(Ordering::Relaxed);
                 *refused = self.refused;
@@ -227,9 +212,7 @@ impl Writer {
 }
 
 fn wall_clock() -> Now {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -47,14 +47,7 @@ impl Ffmpeg {
     pub fn start(program: &Path, args: &[String], cpu_s: u64) -> io::Result<Self> {
         let mut command = Command::new(program);
         command
-            .args([
-                "-nostdin",
-                "-hide_banner",
-                "-loglevel",
-                "error",
-                "-protocol_whitelist",
-                "pipe",
-            ])
+            .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "pipe"])
             .args(args)
             .env_clear()
             .current_dir("/")
@@ -65,15 +58,9 @@ impl Ffmpeg {
         // SAFETY: between fork and exec only system calls are made; nothing allocates or locks.
         unsafe { command.pre_exec(move || confine(parent, cpu_s)) };
         let mut child = command.spawn()?;
-        let (input, output, errors) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let child = Killable(Arc::new(Mutex::new(child)));
-        let mut ffmpeg = Self {
-            child,
-            input,
-            output,
-            words: None,
-        };
+        let mut ffmpeg = Self { child, input, output, words: None };
         if let Some(mut errors) = errors {
             let listen = move || {
                 let mut words = Vec::new();
@@ -81,11 +68,7 @@ impl Ffmpeg {
                 let _ = io::copy(&mut errors, &mut io::sink());
                 String::from_utf8_lossy(&words).trim().to_owned()
             };
-            ffmpeg.words = Some(
-                std::thread::Builder::new()
-                    .name("ffmpeg-says".into())
-                    .spawn(listen)?,
-            );
+            ffmpeg.words = Some(std::thread::Builder::new().name("ffmpeg-says".into()).spawn(listen)?);
         }
         Ok(ffmpeg)
     }
@@ -100,11 +83,7 @@ impl Ffmpeg {
     pub fn finish(mut self) -> Result<(), String> {
         self.input = None;
         self.output = None;
-        let words = self
-            .words
-            .take()
-            .and_then(|words| words.join().ok())
-            .unwrap_or_default();
+        let words = self.words.take().and_then(|words| words.join().ok()).unwrap_or_default();
         match self.child.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("{status}: {words}")),
@@ -123,21 +102,13 @@ impl Drop for Ffmpeg {
 /// Runs in the child, before exec.
 fn confine(parent: u32, cpu_s: u64) -> io::Result<()> {
     let check = |result: libc::c_int| {
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     };
     // SAFETY: plain system calls on values and on one local that outlives its call.
     unsafe {
         let root = libc::geteuid() == 0;
         // An empty network of its own, where the system lets us: the protocol whitelist stands in any case.
-        libc::unshare(if root {
-            libc::CLONE_NEWNET
-        } else {
-            libc::CLONE_NEWUSER | libc::CLONE_NEWNET
-        });
+        libc::unshare(if root { libc::CLONE_NEWNET } else { libc::CLONE_NEWUSER | libc::CLONE_NEWNET });
         let limits = [
             (libc::RLIMIT_CPU, cpu_s),
             (libc::RLIMIT_AS, MEMORY),
@@ -146,10 +117,7 @@ fn confine(parent: u32, cpu_s: u64) -> io::Result<()> {
             (libc::RLIMIT_CORE, 0),
         ];
         for (what, most) in limits {
-            let limit = libc::rlimit {
-                rlim_cur: most,
-                rlim_max: most,
-            };
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
             check(libc::setrlimit(what, &limit))?;
         }
         // Visits that are running come first.

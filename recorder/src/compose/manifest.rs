@@ -78,12 +78,8 @@ pub(super) fn write(
     let is_consent = |timed: &&TimedMark| matches!(timed.mark, Mark::Consent { .. });
     let mut gap_ms_by_reason = BTreeMap::new();
     for gap in gaps {
-        let reason = serde_json::to_value(gap.why)
-            .ok()
-            .and_then(|name| name.as_str().map(str::to_owned));
-        *gap_ms_by_reason
-            .entry(reason.unwrap_or_default())
-            .or_insert(0) += gap.to_ms.saturating_sub(gap.from_ms);
+        let reason = serde_json::to_value(gap.why).ok().and_then(|name| name.as_str().map(str::to_owned));
+        *gap_ms_by_reason.entry(reason.unwrap_or_default()).or_insert(0) += gap.to_ms.saturating_sub(gap.from_ms);
     }
     let manifest = Manifest {
         format: FORMAT,
@@ -94,11 +90,7 @@ pub(super) fn write(
         duration_ms: scan.timeline.duration_us() as u64 / 1_000,
         participants,
         consents: scan.marks.iter().filter(is_consent).collect(),
-        events: scan
-            .marks
-            .iter()
-            .filter(|timed| !is_consent(timed))
-            .collect(),
+        events: scan.marks.iter().filter(|timed| !is_consent(timed)).collect(),
         pauses: scan.timeline.pauses(),
         tracks: scan
             .tracks

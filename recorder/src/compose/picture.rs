@@ -21,12 +21,7 @@ impl Grid {
             columns += 1;
         }
         let rows = tiles.div_ceil(columns).max(1);
-        Self {
-            columns,
-            rows,
-            tile_width: tile_width.into(),
-            tile_height: tile_height.into(),
-        }
+        Self { columns, rows, tile_width: tile_width.into(), tile_height: tile_height.into() }
     }
 
     pub fn width(&self) -> usize {

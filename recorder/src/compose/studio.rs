@@ -53,11 +53,8 @@ impl Studio<'_> {
         }
         let mut voices = self.voices()?;
 
-        let children: Vec<Killable> = channels
-            .iter()
-            .map(|channel| channel.ffmpeg.killable())
-            .chain([encoder.killable()])
-            .collect();
+        let children: Vec<Killable> =
+            channels.iter().map(|channel| channel.ffmpeg.killable()).chain([encoder.killable()]).collect();
         let pictures_in = encoder.input.take().expect("its input is a pipe");
         let pictures_out = encoder.output.take().expect("its output is a pipe");
         let (blocks, blocks_in) = sync_channel(64);
@@ -72,30 +69,16 @@ impl Studio<'_> {
             let mux = scope.spawn(move || mux(webm, blocks_in, self.scan.timeline.duration_us()));
             let coded = blocks.clone();
             scope.spawn(move || read_coded(pictures_out, rate, &coded));
-            let feeding: Vec<_> = feeds
-                .into_iter()
-                .map(|(place, feed)| (place, scope.spawn(move || feed.run())))
-                .collect();
+            let feeding: Vec<_> =
+                feeds.into_iter().map(|(place, feed)| (place, scope.spawn(move || feed.run()))).collect();
 
-            let shown = self.show(
-                &grid,
-                &mut channels,
-                &mut voices,
-                &mut mixer,
-                pictures_in,
-                &blocks,
-                &pictures,
-            );
+            let shown = self.show(&grid, &mut channels, &mut voices, &mut mixer, pictures_in, &blocks, &pictures);
             drop(blocks);
             // What a decoder still has to give is beyond the end: closing its pipe ends it, and its feed.
             let cut: Vec<(usize, Option<i64>)> = channels
                 .drain(..)
                 .map(|channel| {
-                    let Channel {
-                        place,
-                        ffmpeg,
-                        tile,
-                    } = channel;
+                    let Channel { place, ffmpeg, tile } = channel;
                     let ended_us = tile.ended_us;
                     drop((tile, ffmpeg));
                     (place, ended_us)
@@ -106,16 +89,10 @@ impl Studio<'_> {
                 .zip(cut)
                 .map(|((place, feeding), (_, ended_us))| {
                     let panicked = || Err(io::Error::other("a decoder's feed broke"));
-                    (
-                        place,
-                        ended_us,
-                        feeding.join().unwrap_or_else(|_| panicked()),
-                    )
+                    (place, ended_us, feeding.join().unwrap_or_else(|_| panicked()))
                 })
                 .collect();
-            let muxed = mux
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the muxer broke")));
+            let muxed = mux.join().unwrap_or_else(|_| Err(io::Error::other("the muxer broke")));
             drop(done);
             (watch.join().unwrap_or(None), shown, muxed, fed)
         });
@@ -135,12 +112,7 @@ impl Studio<'_> {
             self.note(&self.places[place], ended_us, fed?, gaps);
         }
         for (participant, spans) in voices {
-            gaps.extend(
-                spans
-                    .gaps
-                    .iter()
-                    .map(|&span| gap(participant, Source::Microphone, span)),
-            );
+            gaps.extend(spans.gaps.iter().map(|&span| gap(participant, Source::Microphone, span)));
         }
         self.note_unsupported(gaps);
         Ok(webm.finish(self.scan.timeline.duration_us() as f64 / 1_000.0)?)
@@ -148,10 +120,8 @@ impl Studio<'_> {
 
     fn start(&self, args: &[String]) -> Result<Ffmpeg, ComposeError> {
         let cpu_s = 120 + 4 * self.scan.timeline.duration_us() as u64 / 1_000_000;
-        Ffmpeg::start(&self.options.ffmpeg, args, cpu_s).map_err(|source| ComposeError::NoFfmpeg {
-            path: self.options.ffmpeg.clone(),
-            source,
-        })
+        Ffmpeg::start(&self.options.ffmpeg, args, cpu_s)
+            .map_err(|source| ComposeError::NoFfmpeg { path: self.options.ffmpeg.clone(), source })
     }
 
     fn encoder_args(&self, grid: &Grid) -> Vec<String> {
@@ -159,58 +129,13 @@ impl Studio<'_> {
         let keyframes = (rate * KEYFRAME_S).to_string();
         let size = format!("{}x{}", grid.width(), grid.height());
         let bits = u64::from(self.options.bits_per_second) * self.places.len().max(1) as u64;
-        let (rate, bits, threads) = (
-            rate.to_string(),
-            bits.to_string(),
-            self.options.threads.to_string(),
-        );
-        let input = [
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "yuv420p",
-            "-video_size",
-            &size,
-            "-framerate",
-            &rate,
-            "-i",
-            "pipe:0",
-        ];
-        let coding = [
-            "-an",
-            "-c:v",
-            "libvpx",
-            "-deadline",
-            "realtime",
-            "-cpu-used",
-            "16",
-            "-static-thresh",
-            "100",
-        ];
-        let flow = [
-            "-auto-alt-ref",
-            "0",
-            "-lag-in-frames",
-            "0",
-            "-b:v",
-            &bits,
-            "-threads",
-            &threads,
-        ];
-        let output = [
-            "-g",
-            &keyframes,
-            "-keyint_min",
-            &keyframes,
-            "-f",
-            "ivf",
-            "pipe:1",
-        ];
-        [&input[..], &coding, &flow, &output]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        let (rate, bits, threads) = (rate.to_string(), bits.to_string(), self.options.threads.to_string());
+        let input =
+            ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", &size, "-framerate", &rate, "-i", "pipe:0"];
+        let coding = ["-an", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "16", "-static-thresh", "100"];
+        let flow = ["-auto-alt-ref", "0", "-lag-in-frames", "0", "-b:v", &bits, "-threads", &threads];
+        let output = ["-g", &keyframes, "-keyint_min", &keyframes, "-f", "ivf", "pipe:1"];
+        [&input[..], &coding, &flow, &output].concat().into_iter().map(str::to_owned).collect()
     }
 
     fn decoder_args(&self) -> Vec<String> {
@@ -220,45 +145,13 @@ impl Studio<'_> {
              pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:{BACKGROUND},format=yuv420p"
         );
         let rate = self.options.frames_per_second.max(1).to_string();
-        let input = [
-            "-f",
-            "ivf",
-            "-probesize",
-            "32",
-            "-analyzeduration",
-            "0",
-            "-c:v",
-            "vp8",
-            "-threads",
-            "1",
-            "-i",
-            "pipe:0",
-        ];
-        let output = [
-            "-an",
-            "-vf",
-            &fit,
-            "-r",
-            &rate,
-            "-fps_mode",
-            "cfr",
-            "-f",
-            "rawvideo",
-            "pipe:1",
-        ];
-        [&input[..], &output]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        let input =
+            ["-f", "ivf", "-probesize", "32", "-analyzeduration", "0", "-c:v", "vp8", "-threads", "1", "-i", "pipe:0"];
+        let output = ["-an", "-vf", &fit, "-r", &rate, "-fps_mode", "cfr", "-f", "rawvideo", "pipe:1"];
+        [&input[..], &output].concat().into_iter().map(str::to_owned).collect()
     }
 
-    fn channel(
-        &self,
-        place: usize,
-        track: TrackKey,
-        grid: &Grid,
-    ) -> Result<(Channel, Feed<'_>), ComposeError> {
+    fn channel(&self, place: usize, track: TrackKey, grid: &Grid) -> Result<(Channel, Feed<'_>), ComposeError> {
         let mut ffmpeg = self.start(&self.decoder_args())?;
         let decoder = ffmpeg.input.take().expect("its input is a pipe");
         let pictures = ffmpeg.output.take().expect("its output is a pipe");
@@ -273,14 +166,7 @@ impl Studio<'_> {
             first,
             shown,
         };
-        Ok((
-            Channel {
-                place,
-                ffmpeg,
-                tile,
-            },
-            feed,
-        ))
+        Ok((Channel { place, ffmpeg, tile }, feed))
     }
 
     fn voices(&self) -> Result<Vec<(ParticipantId, Voice<'_>)>, ComposeError> {
@@ -289,20 +175,14 @@ impl Studio<'_> {
             if key.source == Source::Microphone && key.codec == Codec::Opus {
                 let packets = TrackPackets::open(self.dir, self.key, key)?;
                 let participant = ParticipantId(uuid::Uuid::from_u128(key.peer.0));
-                voices.push((
-                    participant,
-                    Voice::new(packets, track, &self.scan.timeline)?,
-                ));
+                voices.push((participant, Voice::new(packets, track, &self.scan.timeline)?));
             }
         }
         Ok(voices)
     }
 
     /// Shows every picture of the file to the encoder, and hands the mix out beside it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the ends of all pipes meet here, once"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the ends of all pipes meet here, once")]
     fn show(
         &self,
         grid: &Grid,
@@ -351,71 +231,39 @@ impl Studio<'_> {
     }
 
     /// Until composing ends: ends it if it was cancelled or hangs.
-    fn watch(
-        &self,
-        children: &[Killable],
-        pictures: &AtomicU64,
-        done: &Receiver<()>,
-    ) -> Option<ComposeError> {
+    fn watch(&self, children: &[Killable], pictures: &AtomicU64, done: &Receiver<()>) -> Option<ComposeError> {
         let (mut seen, mut since) = (0, Instant::now());
         while done.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
             let now = pictures.load(Ordering::Relaxed);
             if now != seen {
                 (seen, since) = (now, Instant::now());
             }
-            let cancelled = self
-                .options
-                .cancel
-                .as_ref()
-                .is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+            let cancelled = self.options.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed));
             if cancelled || since.elapsed() > STALL {
                 children.iter().for_each(Killable::kill);
-                return Some(if cancelled {
-                    ComposeError::Cancelled
-                } else {
-                    ComposeError::Stalled
-                });
+                return Some(if cancelled { ComposeError::Cancelled } else { ComposeError::Stalled });
             }
         }
         None
     }
 
     fn note(&self, place: &Place, ended_us: Option<i64>, fed: Fed, gaps: &mut Vec<Gap>) {
-        gaps.extend(
-            fed.gaps
-                .iter()
-                .map(|&span| gap(place.participant, place.source, span)),
-        );
+        gaps.extend(fed.gaps.iter().map(|&span| gap(place.participant, place.source, span)));
         if fed.cut_short
             && let Some(from_us) = ended_us
         {
             let to_us = self.scan.timeline.duration_us();
-            gaps.push(gap(
-                place.participant,
-                place.source,
-                Span {
-                    from_us,
-                    to_us,
-                    why: GapReason::DecoderFailed,
-                },
-            ));
+            gaps.push(gap(place.participant, place.source, Span { from_us, to_us, why: GapReason::DecoderFailed }));
         }
     }
 
     fn note_unsupported(&self, gaps: &mut Vec<Gap>) {
         let to_us = self.scan.timeline.duration_us();
         for key in self.scan.tracks.keys() {
-            let supported = matches!(
-                (key.source, key.codec),
-                (Source::Microphone, Codec::Opus) | (_, Codec::Vp8)
-            );
+            let supported = matches!((key.source, key.codec), (Source::Microphone, Codec::Opus) | (_, Codec::Vp8));
             if !supported {
                 let participant = ParticipantId(uuid::Uuid::from_u128(key.peer.0));
-                let span = Span {
-                    from_us: 0,
-                    to_us,
-                    why: GapReason::UnsupportedCodec,
-                };
+                let span = Span { from_us: 0, to_us, why: GapReason::UnsupportedCodec };
                 gaps.push(gap(participant, key.source, span));
             }
         }
@@ -465,11 +313,7 @@ fn mux(mut webm: WebmWriter, blocks: Receiver<Block>, duration_us: i64) -> io::R
                 (None, Some(_)) if video_ended => false,
                 _ => break,
             };
-            let next = if video_first {
-                video.pop_front()
-            } else {
-                audio.pop_front()
-            };
+            let next = if video_first { video.pop_front() } else { audio.pop_front() };
             let Some((at_ms, data)) = next else { break };
             if at_ms > duration_ms {
                 continue;
@@ -483,9 +327,5 @@ fn mux(mut webm: WebmWriter, blocks: Receiver<Block>, duration_us: i64) -> io::R
             }
         }
     }
-    if video_ended && audio_ended {
-        Ok(webm)
-    } else {
-        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
-    }
+    if video_ended && audio_ended { Ok(webm) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) }
 }

@@ -59,10 +59,7 @@ impl Feed<'_> {
     pub fn run(mut self) -> io::Result<Fed> {
         let mut fed = Fed::default();
         let outcome = self.feed(&mut fed);
-        self.shown
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ended = true;
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => fed.cut_short = true,
             other => other?,
@@ -74,11 +71,7 @@ impl Feed<'_> {
         let mut assembler = FrameAssembler::default();
         let mut stretch = 0;
         // Since when, and from which place on, there are no frames to show.
-        let mut broken: Option<Break> = Some(Break {
-            why: GapReason::NoKeyframe,
-            from_us: None,
-            since_us: None,
-        });
+        let mut broken: Option<Break> = Some(Break { why: GapReason::NoKeyframe, from_us: None, since_us: None });
         let mut begin_us = None;
         let mut smeared_from = None;
         let mut last_us = 0;
@@ -88,11 +81,7 @@ impl Feed<'_> {
             if next.stretch != stretch {
                 stretch = next.stretch;
                 assembler = FrameAssembler::default();
-                broken.get_or_insert(Break {
-                    why: GapReason::NoKeyframe,
-                    from_us: Some(place_us),
-                    since_us: None,
-                });
+                broken.get_or_insert(Break { why: GapReason::NoKeyframe, from_us: Some(place_us), since_us: None });
             }
             if let Some(pause) = &mut broken {
                 pause.from_us.get_or_insert(place_us);
@@ -116,17 +105,12 @@ impl Feed<'_> {
                         if frame.key.is_none() {
                             smeared_from.get_or_insert(place_us);
                         }
-                        fed.gaps
-                            .extend(broken.take().map(|pause| pause.span(place_us)));
+                        fed.gaps.extend(broken.take().map(|pause| pause.span(place_us)));
                     }
                     if frame.key.is_some()
                         && let Some(from_us) = smeared_from.take()
                     {
-                        fed.gaps.push(Span {
-                            from_us,
-                            to_us: place_us,
-                            why: GapReason::Smeared,
-                        });
+                        fed.gaps.push(Span { from_us, to_us: place_us, why: GapReason::Smeared });
                     }
                     let begin_us = *begin_us.get_or_insert(place_us);
                     last_us = self.write(&frame, begin_us, place_us, last_us, fed.frames == 0)?;
@@ -136,34 +120,15 @@ impl Feed<'_> {
         }
         let end_us = self.timeline.duration_us();
         if let Some(from_us) = smeared_from {
-            fed.gaps.push(Span {
-                from_us,
-                to_us: last_us.max(from_us),
-                why: GapReason::Smeared,
-            });
+            fed.gaps.push(Span { from_us, to_us: last_us.max(from_us), why: GapReason::Smeared });
         }
-        fed.gaps.extend(
-            broken
-                .filter(|pause| pause.from_us.is_some())
-                .map(|pause| pause.span(end_us)),
-        );
+        fed.gaps.extend(broken.filter(|pause| pause.from_us.is_some()).map(|pause| pause.span(end_us)));
         self.decoder.flush()
     }
 
     /// Writes a frame and returns its place, which is later than the one before.
-    fn write(
-        &mut self,
-        frame: &Frame,
-        begin_us: i64,
-        place_us: i64,
-        last_us: i64,
-        first: bool,
-    ) -> io::Result<i64> {
-        let place_us = if first {
-            place_us
-        } else {
-            place_us.max(last_us + 1_000)
-        };
+    fn write(&mut self, frame: &Frame, begin_us: i64, place_us: i64, last_us: i64, first: bool) -> io::Result<i64> {
+        let place_us = if first { place_us } else { place_us.max(last_us + 1_000) };
         {
             let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
             if !first && place_us > last_us + STALE_US {
@@ -178,8 +143,7 @@ impl Feed<'_> {
             let _ = self.first.send(place_us);
         }
         let pts_ms = (place_us - begin_us) as u64 / 1_000;
-        self.decoder
-            .write_all(&ivf::frame_header(frame.data.len(), pts_ms))?;
+        self.decoder.write_all(&ivf::frame_header(frame.data.len(), pts_ms))?;
         self.decoder.write_all(&frame.data)?;
         Ok(place_us)
     }
@@ -194,11 +158,7 @@ struct Break {
 
 impl Break {
     fn span(self, to_us: i64) -> Span {
-        Span {
-            from_us: self.from_us.unwrap_or(to_us),
-            to_us,
-            why: self.why,
-        }
+        Span { from_us: self.from_us.unwrap_or(to_us), to_us, why: self.why }
     }
 }
 
@@ -217,12 +177,7 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    pub fn new(
-        decoder: ChildStdout,
-        first: Receiver<i64>,
-        shown: Arc<Mutex<Shown>>,
-        picture_len: usize,
-    ) -> Self {
+    pub fn new(decoder: ChildStdout, first: Receiver<i64>, shown: Arc<Mutex<Shown>>, picture_len: usize) -> Self {
         Self {
             decoder: BufReader::with_capacity(1 << 16, decoder),
             first,
@@ -257,12 +212,7 @@ impl Tile {
                 }
             }
         }
-        let shows = self.has_picture
-            && self
-                .shown
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .shows(at_us);
+        let shows = self.has_picture && self.shown.lock().unwrap_or_else(PoisonError::into_inner).shows(at_us);
         shows.then_some(&self.picture)
     }
 }

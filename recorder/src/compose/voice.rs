@@ -61,11 +61,7 @@ pub(super) struct Voice<'a> {
 }
 
 impl<'a> Voice<'a> {
-    pub fn new(
-        packets: TrackPackets,
-        track: &'a Track,
-        timeline: &'a Timeline,
-    ) -> Result<Self, opus::Error> {
+    pub fn new(packets: TrackPackets, track: &'a Track, timeline: &'a Timeline) -> Result<Self, opus::Error> {
         Ok(Self {
             packets,
             track,
@@ -141,11 +137,7 @@ impl<'a> Voice<'a> {
         if follows && next.missing > 0 {
             if place > self.heard_until {
                 let (from_us, to_us) = (us(self.heard_until), us(place));
-                self.gaps.push(Span {
-                    from_us,
-                    to_us,
-                    why: GapReason::PacketsLost,
-                });
+                self.gaps.push(Span { from_us, to_us, why: GapReason::PacketsLost });
             }
             self.conceal(place - self.end(), length, payload);
         }
@@ -182,16 +174,12 @@ impl<'a> Voice<'a> {
         let made_up = missing.saturating_sub(length) / 120 * 120;
         let mut decoded = [0.0; MAX_PACKET];
         if made_up > 0
-            && let Ok(count) = self
-                .decoder
-                .decode_float(&[], &mut decoded[..made_up], false)
+            && let Ok(count) = self.decoder.decode_float(&[], &mut decoded[..made_up], false)
         {
             self.pcm.extend(&decoded[..count]);
         }
         if missing >= length
-            && let Ok(count) = self
-                .decoder
-                .decode_float(payload, &mut decoded[..length], true)
+            && let Ok(count) = self.decoder.decode_float(payload, &mut decoded[..length], true)
         {
             self.pcm.extend(&decoded[..count]);
         }
@@ -202,8 +190,7 @@ impl<'a> Voice<'a> {
         if self.pcm.is_empty() {
             self.at += count;
         } else {
-            self.pcm
-                .extend(std::iter::repeat_n(0.0, count.max(0) as usize));
+            self.pcm.extend(std::iter::repeat_n(0.0, count.max(0) as usize));
         }
     }
 
@@ -232,12 +219,7 @@ impl Mixer {
     pub fn new() -> Result<Self, opus::Error> {
         let mut encoder = Encoder::new(RATE as u32, Channels::Mono, Application::Audio)?;
         encoder.set_bitrate(Bitrate::Bits(BITRATE))?;
-        Ok(Self {
-            encoder,
-            gain: 1.0,
-            mix: [0.0; PACKET],
-            packets: 0,
-        })
+        Ok(Self { encoder, gain: 1.0, mix: [0.0; PACKET], packets: 0 })
     }
 
     /// Samples that a player throws away at the begin.
@@ -264,8 +246,6 @@ impl Mixer {
             *sample *= self.gain;
             self.gain = (self.gain + RELEASE).min(1.0);
         }
-        self.encoder
-            .encode_vec_float(&self.mix, 4_000)
-            .map_err(io::Error::other)
+        self.encoder.encode_vec_float(&self.mix, 4_000).map_err(io::Error::other)
     }
 }

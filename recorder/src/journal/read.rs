@@ -10,8 +10,8 @@ use bytes::Bytes;
 use sfu_core::tap::TapPacket;
 
 use super::{
-    CHAIN_LEN, CHUNK_HEADER_LEN, CHUNK_MAGIC, Chain, FILE_NAME, Fields, HEADER_LEN, Header,
-    Identity, LAST, MAX_CHUNK, TAG_LEN, bound, chain_after, frames, sha256,
+    CHAIN_LEN, CHUNK_HEADER_LEN, CHUNK_MAGIC, Chain, FILE_NAME, Fields, HEADER_LEN, Header, Identity, LAST, MAX_CHUNK,
+    TAG_LEN, bound, chain_after, frames, sha256,
 };
 use crate::TimedMark;
 use crate::aead::{FileKey, ObjectKey};
@@ -95,14 +95,7 @@ pub(crate) struct Journal {
 }
 
 enum Read {
-    Chunk {
-        index: u64,
-        last: bool,
-        plain: Vec<u8>,
-        sealed_len: usize,
-        after: Chain,
-        before: Chain,
-    },
+    Chunk { index: u64, last: bool, plain: Vec<u8>, sealed_len: usize, after: Chain, before: Chain },
     Bad,
     Short,
 }
@@ -115,11 +108,10 @@ impl Journal {
         })?;
         let len = file.metadata()?.len();
         let mut bytes = [0; HEADER_LEN];
-        file.read_exact_at(&mut bytes, 0)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => JournalError::NotACapture,
-                _ => JournalError::Io(error),
-            })?;
+        file.read_exact_at(&mut bytes, 0).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => JournalError::NotACapture,
+            _ => JournalError::Io(error),
+        })?;
         let header = Header::parse(bytes).ok_or(JournalError::NotACapture)?;
         let key = header.key(key);
         let chain = header.chain();
@@ -182,23 +174,12 @@ impl Journal {
     }
 
     fn wrong(&mut self, kind: DamageKind) {
-        self.damage.push(Damage {
-            chunk: self.expected,
-            offset: self.offset,
-            kind,
-        });
+        self.damage.push(Damage { chunk: self.expected, offset: self.offset, kind });
     }
 
     fn read_chunk(&mut self) -> io::Result<()> {
         match self.chunk_at(self.offset)? {
-            Read::Chunk {
-                index,
-                last,
-                plain,
-                sealed_len,
-                after,
-                before,
-            } => {
+            Read::Chunk { index, last, plain, sealed_len, after, before } => {
                 let end = self.offset + (CHUNK_HEADER_LEN + sealed_len) as u64;
                 if index != self.expected {
                     self.wrong(DamageKind::Misplaced { found: index });
@@ -213,11 +194,7 @@ impl Journal {
                     let entries = &mut self.entries;
                     let whole = frames(Bytes::from(plain), &mut |entry| entries.push_back(entry));
                     if whole.is_none() {
-                        self.damage.push(Damage {
-                            chunk: index,
-                            offset: self.offset,
-                            kind: DamageKind::Altered,
-                        });
+                        self.damage.push(Damage { chunk: index, offset: self.offset, kind: DamageKind::Altered });
                     }
                     if last {
                         self.tail = Some(Tail::Complete);
@@ -264,14 +241,10 @@ impl Journal {
             return Ok(Read::Short);
         }
         let mut sealed = vec![0; length];
-        self.file
-            .read_exact_at(&mut sealed, offset + CHUNK_HEADER_LEN as u64)?;
+        self.file.read_exact_at(&mut sealed, offset + CHUNK_HEADER_LEN as u64)?;
         // Opening overwrites the ciphertext.
         let as_sealed = sha256(&[&header, &sealed]);
-        let Some(plain) = self
-            .key
-            .open(index, &bound(&self.header, &header), &mut sealed)
-        else {
+        let Some(plain) = self.key.open(index, &bound(&self.header, &header), &mut sealed) else {
             return Ok(Read::Bad);
         };
         let (before, _) = plain.split_at(CHAIN_LEN);
@@ -280,14 +253,7 @@ impl Journal {
         let plain_len = plain.len();
         sealed.truncate(plain_len);
         sealed.drain(..CHAIN_LEN);
-        Ok(Read::Chunk {
-            index,
-            last: flags & LAST != 0,
-            plain: sealed,
-            sealed_len: length,
-            after,
-            before,
-        })
+        Ok(Read::Chunk { index, last: flags & LAST != 0, plain: sealed, sealed_len: length, after, before })
     }
 
     /// Looks for the next place from which on a later chunk can be opened.
@@ -324,9 +290,7 @@ impl Journal {
         let mut window = vec![0; 1 << 16];
         let mut at = self.offset;
         while at < self.len {
-            let wanted = usize::try_from(self.len - at)
-                .unwrap_or(window.len())
-                .min(window.len());
+            let wanted = usize::try_from(self.len - at).unwrap_or(window.len()).min(window.len());
             self.file.read_exact_at(&mut window[..wanted], at)?;
             if window[..wanted].iter().any(|&byte| byte != 0) {
                 return Ok(false);

@@ -29,10 +29,7 @@ fn packet(n: u64) -> TapPacket {
 }
 
 fn mark(n: u64) -> TimedMark {
-    TimedMark {
-        at: Now(n as i64),
-        mark: Mark::Paused { by: None },
-    }
+    TimedMark { at: Now(n as i64), mark: Mark::Paused { by: None } }
 }
 
 /// A journal of [`CHUNKS`] chunks and what is in it.
@@ -48,10 +45,7 @@ fn written(dir: &Path, recording: u128, last: bool) -> Vec<Entry> {
     for chunk in 0..CHUNKS {
         for n in chunk * 10..chunk * 10 + 10 {
             journal.packet(chunk as u32, &packet(n));
-            entries.push(Entry::Packet {
-                epoch: chunk as u32,
-                packet: packet(n),
-            });
+            entries.push(Entry::Packet { epoch: chunk as u32, packet: packet(n) });
         }
         journal.mark(&mark(chunk));
         entries.push(Entry::Mark(mark(chunk)));
@@ -73,12 +67,7 @@ fn read_back(dir: &Path) -> Result<ReadBack, JournalError> {
     while let Some(entry) = journal.next()? {
         entries.push(entry);
     }
-    Ok(ReadBack {
-        entries,
-        tail: journal.tail(),
-        damage: journal.damage().to_vec(),
-        chain: journal.chain(),
-    })
+    Ok(ReadBack { entries, tail: journal.tail(), damage: journal.damage().to_vec(), chain: journal.chain() })
 }
 
 /// Where chunks begin, and the end.
@@ -114,15 +103,7 @@ fn a_torn_tail_costs_only_the_chunk_that_is_torn() {
         let whole = starts.iter().filter(|&&start| start <= cut).count() - 1;
         assert_eq!(back.entries, entries[..whole * 11], "cut at {cut}");
         let between = starts.contains(&cut);
-        assert_eq!(
-            back.tail,
-            if between {
-                Tail::Unfinished
-            } else {
-                Tail::Torn
-            },
-            "cut at {cut}"
-        );
+        assert_eq!(back.tail, if between { Tail::Unfinished } else { Tail::Torn }, "cut at {cut}");
         assert_eq!(back.damage, [], "cut at {cut}");
     }
 }
@@ -136,10 +117,7 @@ fn zeros_after_a_power_cut_are_a_torn_tail() {
     bytes.resize(bytes.len() + 5_000, 0);
     fs::write(&path, &bytes).unwrap();
     let back = read_back(dir.path()).unwrap();
-    assert_eq!(
-        (back.entries, back.tail, back.damage),
-        (entries, Tail::Torn, Vec::new())
-    );
+    assert_eq!((back.entries, back.tail, back.damage), (entries, Tail::Torn, Vec::new()));
 }
 
 #[test]
@@ -154,14 +132,7 @@ fn a_damaged_chunk_is_named_and_the_rest_still_read() {
     let back = read_back(dir.path()).unwrap();
     let rest: Vec<Entry> = [&entries[..77], &entries[88..]].concat();
     assert_eq!(back.entries, rest);
-    assert_eq!(
-        back.damage[0],
-        Damage {
-            chunk: 7,
-            offset: starts[7] as u64,
-            kind: DamageKind::Altered
-        }
-    );
+    assert_eq!(back.damage[0], Damage { chunk: 7, offset: starts[7] as u64, kind: DamageKind::Altered });
     assert_eq!(back.tail, Tail::Complete);
 }
 
@@ -179,10 +150,7 @@ struct Seeded(u64);
 
 impl Seeded {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 }
@@ -202,10 +170,7 @@ fn two_thousand_ways_to_tamper_are_all_found_and_never_believed() {
     let mut kinds = [0; 8];
     for round in 0..2_000 {
         let kind = round % 8;
-        let mut chunks: Vec<&[u8]> = starts
-            .windows(2)
-            .map(|pair| &bytes[pair[0]..pair[1]])
-            .collect();
+        let mut chunks: Vec<&[u8]> = starts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
         let last = chunks.len() - 1;
         let (a, b) = (seeded.below(chunks.len()), seeded.below(chunks.len()));
         let mut tampered = None;
@@ -218,9 +183,7 @@ fn two_thousand_ways_to_tamper_are_all_found_and_never_believed() {
             1 => {
                 let mut overwritten = bytes.clone();
                 let at = seeded.below(bytes.len() - 40);
-                overwritten[at..at + 40]
-                    .iter_mut()
-                    .for_each(|byte| *byte = byte.wrapping_add(1));
+                overwritten[at..at + 40].iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
                 tampered = Some(overwritten);
             }
             2 => chunks.swap(a, if a == b { (b + 1) % (last + 1) } else { b }),
@@ -232,8 +195,7 @@ fn two_thousand_ways_to_tamper_are_all_found_and_never_believed() {
             6 => tampered = Some(bytes[..seeded.below(bytes.len())].to_vec()),
             _ => chunks.truncate(1 + seeded.below(last)),
         }
-        let tampered =
-            tampered.unwrap_or_else(|| [&bytes[..HEADER_LEN], &chunks.concat()].concat());
+        let tampered = tampered.unwrap_or_else(|| [&bytes[..HEADER_LEN], &chunks.concat()].concat());
         fs::write(&path, &tampered).unwrap();
         kinds[kind] += 1;
         let Ok(back) = read_back(dir.path()) else {
@@ -241,19 +203,10 @@ fn two_thousand_ways_to_tamper_are_all_found_and_never_believed() {
         };
         let named = !back.damage.is_empty() || back.tail != Tail::Complete;
         assert!(named, "round {round}: nothing was noticed");
-        assert!(
-            back.entries.len() <= entries.len(),
-            "round {round}: something came twice"
-        );
-        assert!(
-            back.entries.iter().all(|entry| entries.contains(entry)),
-            "round {round}: something is false"
-        );
+        assert!(back.entries.len() <= entries.len(), "round {round}: something came twice");
+        assert!(back.entries.iter().all(|entry| entries.contains(entry)), "round {round}: something is false");
         if matches!(kind, 6 | 7) {
-            assert_ne!(
-                back.chain, chain,
-                "round {round}: a chain kept elsewhere would not show the cut"
-            );
+            assert_ne!(back.chain, chain, "round {round}: a chain kept elsewhere would not show the cut");
         }
     }
     assert_eq!(kinds, [250; 8]);

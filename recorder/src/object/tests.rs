@@ -22,15 +22,7 @@ fn pattern(len: usize) -> Vec<u8> {
 fn any_range_reads_back_at_every_size_around_a_chunk() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("object");
-    for len in [
-        1,
-        100,
-        CHUNK_BYTES - 1,
-        CHUNK_BYTES,
-        CHUNK_BYTES + 1,
-        3 * CHUNK_BYTES,
-        3 * CHUNK_BYTES + 7,
-    ] {
+    for len in [1, 100, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 3 * CHUNK_BYTES + 7] {
         let plain = pattern(len);
         sealed(&path, &plain);
         let object = SealedObject::open(&path, &key(), OBJECT).unwrap();
@@ -40,16 +32,10 @@ fn any_range_reads_back_at_every_size_around_a_chunk() {
             back.extend(object.read_at(back.len() as u64, 10_000).unwrap());
         }
         assert_eq!(back, plain);
-        assert_eq!(
-            object.read_at(len as u64 - 1, 10).unwrap(),
-            plain[len - 1..]
-        );
+        assert_eq!(object.read_at(len as u64 - 1, 10).unwrap(), plain[len - 1..]);
         assert!(object.read_at(len as u64, 10).unwrap().is_empty());
         let verified = verify_object(&path, &key(), OBJECT, None).unwrap();
-        assert_eq!(
-            verified.sha256,
-            hex::encode(aws_lc_rs::digest::digest(&SHA256, &plain))
-        );
+        assert_eq!(verified.sha256, hex::encode(aws_lc_rs::digest::digest(&SHA256, &plain)));
     }
 }
 
@@ -64,10 +50,7 @@ fn the_header_can_be_filled_in_at_the_end() {
     writer.finish().unwrap();
     plain[10..17].copy_from_slice(b"patched");
     let object = SealedObject::open(&path, &key(), OBJECT).unwrap();
-    assert_eq!(
-        object.read_at(0, CHUNK_BYTES).unwrap(),
-        plain[..CHUNK_BYTES]
-    );
+    assert_eq!(object.read_at(0, CHUNK_BYTES).unwrap(), plain[..CHUNK_BYTES]);
 }
 
 #[test]
@@ -86,10 +69,7 @@ fn the_same_plaintext_sealed_twice_differs() {
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));
     sealed(&one, &pattern(1_000));
     sealed(&two, &pattern(1_000));
-    assert_ne!(
-        fs::read(one).unwrap()[HEADER_LEN..],
-        fs::read(two).unwrap()[HEADER_LEN..]
-    );
+    assert_ne!(fs::read(one).unwrap()[HEADER_LEN..], fs::read(two).unwrap()[HEADER_LEN..]);
 }
 
 #[test]
@@ -106,9 +86,7 @@ fn a_thousand_ways_to_tamper_are_all_found_and_never_read() {
     };
     let mut state = 1_u64;
     let mut below = |limit: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % limit
     };
     for round in 0..1_000 {
@@ -127,24 +105,16 @@ fn a_thousand_ways_to_tamper_are_all_found_and_never_read() {
             3 => chunks.truncate(1 + below(5)),
             _ => tampered = Some(bytes[..below(bytes.len())].to_vec()),
         }
-        let tampered = tampered
-            .unwrap_or_else(|| [bytes[..HEADER_LEN].to_vec(), chunks.concat()].concat());
+        let tampered = tampered.unwrap_or_else(|| [bytes[..HEADER_LEN].to_vec(), chunks.concat()].concat());
         fs::write(&path, &tampered).unwrap();
-        assert!(
-            verify_object(&path, &key(), OBJECT, None).is_err(),
-            "round {round}: nothing was noticed"
-        );
+        assert!(verify_object(&path, &key(), OBJECT, None).is_err(), "round {round}: nothing was noticed");
         let Ok(object) = SealedObject::open(&path, &key(), OBJECT) else {
             continue;
         };
         for n in 0..6 {
             let at = n * CHUNK_BYTES;
             if let Ok(read) = object.read_at(at as u64, CHUNK_BYTES) {
-                assert_eq!(
-                    read,
-                    plain[at..at + read.len()],
-                    "round {round}: something is false"
-                );
+                assert_eq!(read, plain[at..at + read.len()], "round {round}: something is false");
             }
         }
     }
@@ -158,18 +128,12 @@ fn a_capture_is_only_deleted_with_the_proof_of_its_own_file() {
     SealWriter::create(&foreign, &key(), RecordingId(Uuid::from_u128(6)))
         .and_then(|mut writer| writer.write_all(b"composed").and_then(|()| writer.finish()))
         .unwrap();
-    let identity = journal::Identity {
-        recording: OBJECT,
-        visit: visit::VisitId(Uuid::from_u128(1)),
-        started: visit::Now(0),
-    };
+    let identity =
+        journal::Identity { recording: OBJECT, visit: visit::VisitId(Uuid::from_u128(1)), started: visit::Now(0) };
     let chunks = dir.path().join(journal::FILE_NAME);
     journal::JournalWriter::new(File::create(&chunks).unwrap(), &key(), identity).unwrap();
     let proof = verify_object(&foreign, &key(), RecordingId(Uuid::from_u128(6)), None).unwrap();
-    assert!(matches!(
-        delete_capture(dir.path(), &proof),
-        Err(DeleteError::OtherRecording)
-    ));
+    assert!(matches!(delete_capture(dir.path(), &proof), Err(DeleteError::OtherRecording)));
     assert!(chunks.exists());
     let proof = verify_object(&mine, &key(), OBJECT, None).unwrap();
     delete_capture(dir.path(), &proof).unwrap();

@@ -6,10 +6,7 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use opus::{Application, Channels, Encoder};
-use recorder::{
-    Capture, CaptureEvent, CaptureEvents, CaptureSpec, ObjectKey, PacketSink, Participant,
-    SealedObject,
-};
+use recorder::{Capture, CaptureEvent, CaptureEvents, CaptureSpec, ObjectKey, PacketSink, Participant, SealedObject};
 use sfu_core::tap::{Codec, PeerKey, Source, TapPacket};
 use uuid::Uuid;
 use visit::{Now, ParticipantId, RecordingId, VisitId};
@@ -22,10 +19,7 @@ pub fn key() -> ObjectKey {
 }
 
 pub fn person(n: u128, label: &str) -> Participant {
-    Participant {
-        id: ParticipantId(Uuid::from_u128(n)),
-        label: label.into(),
-    }
+    Participant { id: ParticipantId(Uuid::from_u128(n)), label: label.into() }
 }
 
 pub fn provider() -> Participant {
@@ -61,46 +55,16 @@ pub fn picture(source: &str) -> Vec<Vec<u8>> {
 /// The same at this many bits per second.
 pub fn picture_at(source: &str, bits: &str) -> Vec<Vec<u8>> {
     let out = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            source,
-            "-c:v",
-            "libvpx",
-            "-deadline",
-            "realtime",
-            "-cpu-used",
-            "8",
-        ])
-        .args([
-            "-auto-alt-ref",
-            "0",
-            "-lag-in-frames",
-            "0",
-            "-b:v",
-            bits,
-            "-g",
-            "50",
-            "-f",
-            "ivf",
-            "pipe:1",
-        ])
+        .args(["-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"])
+        .args(["-auto-alt-ref", "0", "-lag-in-frames", "0", "-b:v", bits, "-g", "50", "-f", "ivf", "pipe:1"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut rest = &out.stdout[32..];
     let mut frames = Vec::new();
     while let Some((header, after)) = rest.split_at_checked(12) {
-        let (frame, after) =
-            after.split_at(u32::from_le_bytes(header[..4].try_into().unwrap()) as usize);
+        let (frame, after) = after.split_at(u32::from_le_bytes(header[..4].try_into().unwrap()) as usize);
         frames.push(frame.to_vec());
         rest = after;
     }
@@ -117,12 +81,7 @@ pub struct Sender {
 
 impl Sender {
     pub fn new(of: &Participant, source: Source) -> Self {
-        Self {
-            peer: of.peer(),
-            source,
-            seq: 1_000,
-            rtp_base: 777_000,
-        }
+        Self { peer: of.peer(), source, seq: 1_000, rtp_base: 777_000 }
     }
 
     /// The RTP packets of `frames`, the first sent `from_ms` after the start.
@@ -152,10 +111,7 @@ impl Sender {
         (0..duration_ms / 20)
             .map(|n| {
                 let pcm: Vec<f32> = (0..960)
-                    .map(|i| {
-                        ((n * 960 + i) as f32 * hertz * std::f32::consts::TAU / 48_000.0).sin()
-                            * 0.3
-                    })
+                    .map(|i| ((n * 960 + i) as f32 * hertz * std::f32::consts::TAU / 48_000.0).sin() * 0.3)
                     .collect();
                 let payload = encoder.encode_vec_float(&pcm, 1_200).unwrap();
                 self.packet(Codec::Opus, from_ms + n * 20, 48, false, payload, 0)
@@ -218,10 +174,7 @@ pub fn captured(dir: &Path, packets: &[TapPacket], stop_ms: i64) {
     let (capture, events) = Capture::start(spec(dir, vec![provider(), patient()])).unwrap();
     send(&capture.sink(), packets);
     capture.stop(visit::fact::StopReason::Stopped, Now(STARTED.0 + stop_ms));
-    assert!(matches!(
-        finished(events).last(),
-        Some(CaptureEvent::Stopped { .. })
-    ));
+    assert!(matches!(finished(events).last(), Some(CaptureEvent::Stopped { .. })));
 }
 
 /// The plain file, written where ffprobe can read it.
@@ -245,12 +198,7 @@ fn said(program: &str, args: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
     let mut errors = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut errors)
-        .unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert!(child.wait().unwrap().success(), "{program}: {errors}");
     assert_eq!(errors, "", "{program} complained");
     out
@@ -259,51 +207,18 @@ fn said(program: &str, args: &[&str]) -> Vec<u8> {
 /// What ffprobe finds: codec names in order of streams, and seconds.
 pub fn probed(file: &Path) -> (Vec<String>, f64) {
     let file = file.to_str().unwrap();
-    let out = said(
-        "ffprobe",
-        &[
-            "-v",
-            "warning",
-            "-show_entries",
-            "stream=codec_name:format=duration",
-            "-of",
-            "json",
-            file,
-        ],
-    );
+    let out =
+        said("ffprobe", &["-v", "warning", "-show_entries", "stream=codec_name:format=duration", "-of", "json", file]);
     let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
-    let codecs = json["streams"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| s["codec_name"].as_str().unwrap().to_owned());
-    (
-        codecs.collect(),
-        json["format"]["duration"]
-            .as_str()
-            .unwrap()
-            .parse()
-            .unwrap(),
-    )
+    let codecs = json["streams"].as_array().unwrap().iter().map(|s| s["codec_name"].as_str().unwrap().to_owned());
+    (codecs.collect(), json["format"]["duration"].as_str().unwrap().parse().unwrap())
 }
 
 /// All pictures, grey, at 320 x 120.
 pub fn pictures(file: &Path) -> Vec<Vec<u8>> {
-    let args = [
-        "-v",
-        "warning",
-        "-i",
-        file.to_str().unwrap(),
-        "-an",
-        "-fps_mode",
-        "passthrough",
-        "-vf",
-        "scale=320:120",
-    ];
-    let out = said(
-        "ffmpeg",
-        &[&args[..], &["-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"]].concat(),
-    );
+    let args =
+        ["-v", "warning", "-i", file.to_str().unwrap(), "-an", "-fps_mode", "passthrough", "-vf", "scale=320:120"];
+    let out = said("ffmpeg", &[&args[..], &["-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"]].concat());
     out.chunks(320 * 120).map(<[u8]>::to_vec).collect()
 }
 
@@ -314,31 +229,15 @@ pub fn half(picture: &[u8], which: usize) -> (f64, f64) {
         .map(|at| f64::from(picture[at]))
         .collect();
     let mean = pixels.iter().sum::<f64>() / pixels.len() as f64;
-    let spread =
-        (pixels.iter().map(|p| (p - mean).powi(2)).sum::<f64>() / pixels.len() as f64).sqrt();
+    let spread = (pixels.iter().map(|p| (p - mean).powi(2)).sum::<f64>() / pixels.len() as f64).sqrt();
     (mean, spread)
 }
 
 /// The sound, 48,000 samples per second.
 pub fn sound(file: &Path) -> Vec<f32> {
-    let args = [
-        "-v",
-        "warning",
-        "-i",
-        file.to_str().unwrap(),
-        "-vn",
-        "-ac",
-        "1",
-        "-ar",
-        "48000",
-        "-f",
-        "f32le",
-        "pipe:1",
-    ];
-    said("ffmpeg", &args)
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-        .collect()
+    let args =
+        ["-v", "warning", "-i", file.to_str().unwrap(), "-vn", "-ac", "1", "-ar", "48000", "-f", "f32le", "pipe:1"];
+    said("ffmpeg", &args).chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
 /// Amplitude of `hertz` between two times in milliseconds (Goertzel).

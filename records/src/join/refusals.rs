@@ -15,9 +15,7 @@ pub enum IdentifyError {
         tries_left: i16,
     },
     /// Too many wrong dates.
-    #[error(
-        "the link is locked after too many wrong dates of birth; call the clinic for a new one"
-    )]
+    #[error("the link is locked after too many wrong dates of birth; call the clinic for a new one")]
     Locked,
     /// See [`Error`].
     #[error(transparent)]

@@ -18,24 +18,14 @@ pub(super) struct Binaries(PathBuf);
 
 impl Binaries {
     /// The version that made the database in `dir`, else the newest.
-    pub(super) fn find(
-        given: Option<&Path>,
-        made_by: Option<&str>,
-        dir: &Path,
-    ) -> Result<Self, PrivatePostgresError> {
+    pub(super) fn find(given: Option<&Path>, made_by: Option<&str>, dir: &Path) -> Result<Self, PrivatePostgresError> {
         let looked = match given {
             Some(folder) => folder.display().to_string(),
             None => format!("{DEBIAN}/*/bin and PATH"),
         };
         let mut installed: Vec<(u32, PathBuf)> = match given {
-            Some(folder) => version_of(folder)
-                .map(|version| (version, folder.to_owned()))
-                .into_iter()
-                .collect(),
-            None => folders()
-                .into_iter()
-                .filter_map(|folder| Some((version_of(&folder)?, folder)))
-                .collect(),
+            Some(folder) => version_of(folder).map(|version| (version, folder.to_owned())).into_iter().collect(),
+            None => folders().into_iter().filter_map(|folder| Some((version_of(&folder)?, folder))).collect(),
         };
         installed.retain(|(version, _)| *version >= OLDEST);
         installed.sort();
@@ -70,11 +60,7 @@ impl Binaries {
 }
 
 fn folders() -> Vec<PathBuf> {
-    let debian = std::fs::read_dir(DEBIAN)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"));
+    let debian = std::fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     debian.chain(std::env::split_paths(&path)).collect()
 }
@@ -85,15 +71,11 @@ fn version_of(folder: &Path) -> Option<u32> {
     if !postgres.is_file() || !folder.join("initdb").is_file() {
         return None;
     }
-    let named = folder
-        .strip_prefix(DEBIAN)
-        .ok()
-        .and_then(|rest| rest.iter().next()?.to_str()?.parse().ok());
+    let named = folder.strip_prefix(DEBIAN).ok().and_then(|rest| rest.iter().next()?.to_str()?.parse().ok());
     named.or_else(|| {
         let output = Command::new(postgres).arg("--version").output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
-        text.split_whitespace()
-            .find_map(|word| word.split('.').next()?.parse().ok())
+        text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
     })
 }
 
@@ -116,17 +98,13 @@ impl RunAs {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Ourselves);
         }
-        let passwd =
-            std::fs::read_to_string("/etc/passwd").map_err(|_| PrivatePostgresError::NoUser)?;
+        let passwd = std::fs::read_to_string("/etc/passwd").map_err(|_| PrivatePostgresError::NoUser)?;
         passwd
             .lines()
             .map(|line| line.split(':').collect::<Vec<_>>())
             .find(|fields| fields.first() == Some(&"postgres"))
             .and_then(|fields| {
-                Some(Self::User {
-                    user: fields.get(2)?.parse().ok()?,
-                    group: fields.get(3)?.parse().ok()?,
-                })
+                Some(Self::User { user: fields.get(2)?.parse().ok()?, group: fields.get(3)?.parse().ok()? })
             })
             .ok_or(PrivatePostgresError::NoUser)
     }
@@ -149,11 +127,7 @@ impl RunAs {
     /// A command that runs as this user, with a clean environment.
     pub(super) fn command(self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C.UTF-8")
-            .env("TZ", "UTC");
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
         if let Self::User { user, group } = self {
             command.uid(user).gid(group);
         }

@@ -36,10 +36,7 @@ impl Postmaster {
         run_as: &RunAs,
     ) -> Result<Self, PrivatePostgresError> {
         let log = dir.join("server.log");
-        let io = |source| PrivatePostgresError::Io {
-            path: log.clone(),
-            source,
-        };
+        let io = |source| PrivatePostgresError::Io { path: log.clone(), source };
         let output = std::fs::File::create(&log).map_err(io)?;
         let mut command = run_as.command(&binaries.postgres());
         command
@@ -68,10 +65,9 @@ impl Postmaster {
         let keeper = std::thread::Builder::new()
             .name("postgres-keeper".into())
             .spawn(move || {
-                let child = command.spawn().map_err(|source| PrivatePostgresError::Io {
-                    path: binaries_path(&command),
-                    source,
-                });
+                let child = command
+                    .spawn()
+                    .map_err(|source| PrivatePostgresError::Io { path: binaries_path(&command), source });
                 let mut child = match child {
                     Ok(child) => child,
                     Err(error) => return drop(started.send(Err(error))),
@@ -85,14 +81,8 @@ impl Postmaster {
                 }
                 end(&mut child);
             })
-            .map_err(|source| PrivatePostgresError::Io {
-                path: socket_dir.to_owned(),
-                source,
-            })?;
-        let postmaster = Self {
-            stop: Some(stop),
-            keeper: Some(keeper),
-        };
+            .map_err(|source| PrivatePostgresError::Io { path: socket_dir.to_owned(), source })?;
+        let postmaster = Self { stop: Some(stop), keeper: Some(keeper) };
         match ready.recv() {
             Ok(outcome) => outcome.map(|()| postmaster),
             Err(_) => Err(PrivatePostgresError::Failed {
@@ -119,10 +109,7 @@ fn binaries_path(command: &std::process::Command) -> PathBuf {
 
 fn wait_until_ready(child: &mut Child, dir: &Path, log: &Path) -> Result<(), PrivatePostgresError> {
     let deadline = Instant::now() + START_WITHIN;
-    let did_not_start = |message: String| PrivatePostgresError::DidNotStart {
-        message,
-        log: log.to_owned(),
-    };
+    let did_not_start = |message: String| PrivatePostgresError::DidNotStart { message, log: log.to_owned() };
     loop {
         if status(dir, child.id()).as_deref() == Some("ready") {
             return Ok(());
@@ -130,27 +117,19 @@ fn wait_until_ready(child: &mut Child, dir: &Path, log: &Path) -> Result<(), Pri
         match child.try_wait() {
             Ok(None) => {}
             Ok(Some(status)) => {
-                let said = std::fs::read_to_string(log)
-                    .ok()
-                    .and_then(|text| last_line(&text));
+                let said = std::fs::read_to_string(log).ok().and_then(|text| last_line(&text));
                 return Err(did_not_start(said.unwrap_or_else(|| status.to_string())));
             }
             Err(error) => return Err(did_not_start(error.to_string())),
         }
         if Instant::now() > deadline {
-            return Err(did_not_start(format!(
-                "not ready after {} s",
-                START_WITHIN.as_secs()
-            )));
+            return Err(did_not_start(format!("not ready after {} s", START_WITHIN.as_secs())));
         }
         pause();
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "PostgreSQL says that it is ready, or gone, by a file and a pid only"
-)]
+#[expect(clippy::disallowed_methods, reason = "PostgreSQL says that it is ready, or gone, by a file and a pid only")]
 fn pause() {
     std::thread::sleep(POLL);
 }
@@ -159,8 +138,7 @@ fn pause() {
 fn status(dir: &Path, pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(dir.join("postmaster.pid")).ok()?;
     let mut lines = text.lines();
-    (lines.next()?.trim() == pid.to_string())
-        .then(|| lines.nth(6).map(|line| line.trim().to_owned()))?
+    (lines.next()?.trim() == pid.to_string()).then(|| lines.nth(6).map(|line| line.trim().to_owned()))?
 }
 
 fn end(child: &mut Child) {
@@ -186,8 +164,7 @@ pub(super) fn live(dir: &Path) -> Option<Pid> {
     test_kill_process(pid).ok()?;
     let exe = std::fs::read_link(format!("/proc/{number}/exe")).ok()?;
     let cwd = std::fs::read_link(format!("/proc/{number}/cwd")).ok()?;
-    let is_ours = exe.file_name()?.to_string_lossy().starts_with("postgres")
-        && cwd == dir.canonicalize().ok()?;
+    let is_ours = exe.file_name()?.to_string_lossy().starts_with("postgres") && cwd == dir.canonicalize().ok()?;
     is_ours.then_some(pid)
 }
 

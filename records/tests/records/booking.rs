@@ -35,15 +35,9 @@ async fn try_book(
 
 /// A slot of tomorrow.
 pub async fn book(world: &World, site: &Site, key: &str) -> Booked {
-    try_book(
-        world,
-        site.as_front_desk(),
-        site.patient(0),
-        &slot(site.provider, NOW + Duration::DAY),
-        key,
-    )
-    .await
-    .unwrap()
+    try_book(world, site.as_front_desk(), site.patient(0), &slot(site.provider, NOW + Duration::DAY), key)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -61,10 +55,7 @@ async fn two_appointments_of_one_provider_can_not_overlap_but_may_touch() {
             &format!("s{shift}"),
         )
         .await;
-        assert!(
-            matches!(overlap, Err(BookError::Overlap)),
-            "{shift} minutes"
-        );
+        assert!(matches!(overlap, Err(BookError::Overlap)), "{shift} minutes");
     }
     for shift in [-20, 20] {
         try_book(
@@ -86,16 +77,11 @@ async fn of_many_who_book_the_same_slot_at_once_one_gets_it() {
     let new = slot(site.provider, NOW + Duration::DAY);
     let keys: Vec<String> = (0..8).map(|n| format!("key-{n}")).collect();
     let booked = futures_util::future::join_all(
-        keys.iter()
-            .map(|key| try_book(&world, site.as_front_desk(), site.patient(0), &new, key)),
+        keys.iter().map(|key| try_book(&world, site.as_front_desk(), site.patient(0), &new, key)),
     )
     .await;
     assert_eq!(booked.iter().filter(|booked| booked.is_ok()).count(), 1);
-    assert!(
-        booked
-            .iter()
-            .all(|booked| matches!(booked, Ok(_) | Err(BookError::Overlap)))
-    );
+    assert!(booked.iter().all(|booked| matches!(booked, Ok(_) | Err(BookError::Overlap))));
 }
 
 #[tokio::test]
@@ -110,10 +96,7 @@ async fn the_same_key_gives_the_same_answer_and_books_once_also_at_the_same_time
     let first = again[0].as_ref().unwrap();
     for booked in &again {
         let booked = booked.as_ref().unwrap();
-        assert_eq!(
-            (booked.appointment_id, &booked.link.token),
-            (first.appointment_id, &first.link.token)
-        );
+        assert_eq!((booked.appointment_id, &booked.link.token), (first.appointment_id, &first.link.token));
     }
     let count: i64 = world.look("SELECT count(*) FROM idempotency_key").await;
     assert_eq!(count, 1);
@@ -121,9 +104,7 @@ async fn the_same_key_gives_the_same_answer_and_books_once_also_at_the_same_time
     let reused = try_book(&world, site.as_front_desk(), site.patient(0), &other, "key").await;
     assert!(matches!(reused, Err(BookError::KeyReused)));
     // The key is the person's own.
-    try_book(&world, site.as_provider(), site.patient(0), &other, "key")
-        .await
-        .unwrap();
+    try_book(&world, site.as_provider(), site.patient(0), &other, "key").await.unwrap();
 }
 
 #[tokio::test]
@@ -132,10 +113,7 @@ async fn a_slot_needs_sane_times_a_provider_of_the_clinic_and_a_patient_of_the_c
     let (site, other) = (&world.riverside, &world.lakeside);
     let at = NOW + Duration::DAY;
     for ends_at in [at, at - Duration::minutes(1), at + Duration::hours(9)] {
-        let new = NewAppointment {
-            ends_at,
-            ..slot(site.provider, at)
-        };
+        let new = NewAppointment { ends_at, ..slot(site.provider, at) };
         assert!(matches!(
             try_book(&world, site.as_front_desk(), site.patient(0), &new, "a").await,
             Err(BookError::BadTimes)
@@ -143,34 +121,13 @@ async fn a_slot_needs_sane_times_a_provider_of_the_clinic_and_a_patient_of_the_c
     }
     for nobody in [other.provider, site.front_desk] {
         assert!(matches!(
-            try_book(
-                &world,
-                site.as_front_desk(),
-                site.patient(0),
-                &slot(nobody, at),
-                "a"
-            )
-            .await,
+            try_book(&world, site.as_front_desk(), site.patient(0), &slot(nobody, at), "a").await,
             Err(BookError::UnknownProvider)
         ));
     }
-    let foreign = try_book(
-        &world,
-        site.as_front_desk(),
-        other.patient(0),
-        &slot(site.provider, at),
-        "a",
-    )
-    .await;
+    let foreign = try_book(&world, site.as_front_desk(), other.patient(0), &slot(site.provider, at), "a").await;
     assert!(matches!(foreign, Err(BookError::Failed(Error::NotFound))));
-    let auditor = try_book(
-        &world,
-        site.as_compliance(),
-        site.patient(0),
-        &slot(site.provider, at),
-        "a",
-    )
-    .await;
+    let auditor = try_book(&world, site.as_compliance(), site.patient(0), &slot(site.provider, at), "a").await;
     assert!(matches!(auditor, Err(BookError::Failed(Error::Forbidden))));
 }
 
@@ -185,15 +142,9 @@ async fn a_day_is_the_clinics_own_and_each_role_sees_its_part() {
     assert!(today.items.iter().all(|item| item.reason.is_some()));
     assert_eq!(day(&world, site.as_front_desk()).await.items.len(), 3);
     let admin = day(&world, site.as_clinic_admin()).await;
-    assert!(
-        admin.items.iter().all(|item| item.reason.is_none()),
-        "why a patient comes is clinical"
-    );
+    assert!(admin.items.iter().all(|item| item.reason.is_none()), "why a patient comes is clinical");
 
     // 05:30 UTC is still the evening before in Chicago.
-    let late = RequestContext {
-        at: time::macros::datetime!(2026-11-25 05:30 UTC),
-        ..site.as_front_desk()
-    };
+    let late = RequestContext { at: time::macros::datetime!(2026-11-25 05:30 UTC), ..site.as_front_desk() };
     assert_eq!(day(&world, late).await.date.to_string(), "2026-11-24");
 }

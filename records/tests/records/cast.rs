@@ -9,9 +9,7 @@ use records::testing::TestDatabase;
 use records::{Actor, Origin, Phi, Records, RequestContext, SessionToken, join};
 use time::macros::datetime;
 use time::{Date, Duration, OffsetDateTime};
-use visit::{
-    ClinicId, Fact, Now, ParticipantId, PatientId, Person, RecordingId, Role, StaffId, VisitId,
-};
+use visit::{ClinicId, Fact, Now, ParticipantId, PatientId, Person, RecordingId, Role, StaffId, VisitId};
 use zeroize::Zeroizing;
 
 /// When the tests take place.
@@ -39,12 +37,7 @@ impl World {
         let records = db.records();
         let riverside = Site::new(&db, DemoSite::Riverside).await;
         let lakeside = Site::new(&db, DemoSite::Lakeside).await;
-        Self {
-            records,
-            riverside,
-            lakeside,
-            db,
-        }
+        Self { records, riverside, lakeside, db }
     }
 
     /// One number or word from a query as the owner.
@@ -52,18 +45,11 @@ impl World {
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
     {
-        sqlx::query_scalar(sql)
-            .fetch_one(&mut self.db.owner().await)
-            .await
-            .unwrap()
+        sqlx::query_scalar(sql).fetch_one(&mut self.db.owner().await).await.unwrap()
     }
 
     pub async fn nurse(&self, site: &Site) -> StaffId {
-        let mut tx = self
-            .records
-            .begin(RequestContext::system("test", site.clinic, NOW))
-            .await
-            .unwrap();
+        let mut tx = self.records.begin(RequestContext::system("test", site.clinic, NOW)).await.unwrap();
         let new = NewStaff {
             email: "sam.rivera@riverside.example".to_owned(),
             name: "Sam Rivera".to_owned(),
@@ -78,17 +64,10 @@ impl World {
 
 impl Site {
     async fn new(db: &TestDatabase, site: DemoSite) -> Self {
-        let demo = seed(&db.records(), site, None, "http://127.0.0.1:8080", NOW)
-            .await
-            .unwrap();
+        let demo = seed(&db.records(), site, None, "http://127.0.0.1:8080", NOW).await.unwrap();
         let mut owner = db.owner().await;
         let mut ids = Vec::new();
-        for account in [
-            &demo.provider,
-            &demo.clinic_admin,
-            &demo.compliance,
-            &demo.front_desk,
-        ] {
+        for account in [&demo.provider, &demo.clinic_admin, &demo.compliance, &demo.front_desk] {
             let id = sqlx::query_scalar("SELECT staff_id FROM staff WHERE email = $1")
                 .bind(&account.email)
                 .fetch_one(&mut owner)
@@ -123,15 +102,7 @@ impl Site {
     }
 
     pub fn as_staff(&self, id: StaffId, role: Role) -> RequestContext {
-        RequestContext {
-            actor: Actor::Staff {
-                id,
-                role,
-                clinic: self.clinic,
-            },
-            at: NOW,
-            origin: origin(),
-        }
+        RequestContext { actor: Actor::Staff { id, role, clinic: self.clinic }, at: NOW, origin: origin() }
     }
 
     pub fn visit(&self, n: usize) -> VisitId {
@@ -140,12 +111,7 @@ impl Site {
 
     pub fn patient(&self, n: usize) -> PatientId {
         let visit = &self.demo.visits[n];
-        self.demo
-            .patients
-            .iter()
-            .find(|patient| patient.name == visit.patient_name)
-            .unwrap()
-            .patient_id
+        self.demo.patients.iter().find(|patient| patient.name == visit.patient_name).unwrap().patient_id
     }
 
     pub fn token(&self, n: usize) -> &str {
@@ -164,67 +130,34 @@ impl Site {
     }
 
     pub fn as_patient(&self, n: usize) -> RequestContext {
-        let actor = Actor::Patient {
-            id: self.patient(n),
-            visit: self.visit(n),
-            clinic: self.clinic,
-        };
-        RequestContext {
-            actor,
-            at: NOW,
-            origin: origin(),
-        }
+        let actor = Actor::Patient { id: self.patient(n), visit: self.visit(n), clinic: self.clinic };
+        RequestContext { actor, at: NOW, origin: origin() }
     }
 }
 
 pub fn origin() -> Origin {
-    Origin {
-        address: Some([192, 0, 2, 7].into()),
-        user_agent: Some("test".to_owned()),
-        request_id: "req-1".to_owned(),
-    }
+    Origin { address: Some([192, 0, 2, 7].into()), user_agent: Some("test".to_owned()), request_id: "req-1".to_owned() }
 }
 
 /// The code of `account` at `now`.
 pub fn code(account: &DemoAccount, now: OffsetDateTime) -> String {
     let secret = totp_rs::Secret::try_from_base32(&account.totp_secret).unwrap();
-    let totp = totp_rs::Builder::new()
-        .with_secret(secret)
-        .build_noncompliant();
-    totp.generate(u64::try_from(now.unix_timestamp()).unwrap())
-        .to_string()
+    let totp = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+    totp.generate(u64::try_from(now.unix_timestamp()).unwrap()).to_string()
 }
 
-pub async fn password(
-    records: &Records,
-    account: &DemoAccount,
-    now: OffsetDateTime,
-) -> SessionToken {
-    sign_in::password(
-        records,
-        &origin(),
-        &account.email,
-        Phi::from(account.password.as_str()),
-        now,
-    )
-    .await
-    .unwrap()
+pub async fn password(records: &Records, account: &DemoAccount, now: OffsetDateTime) -> SessionToken {
+    sign_in::password(records, &origin(), &account.email, Phi::from(account.password.as_str()), now).await.unwrap()
 }
 
 pub async fn sign_in(records: &Records, account: &DemoAccount, now: OffsetDateTime) -> SignedIn {
     let pending = password(records, account, now).await;
-    sign_in::totp(records, &origin(), &pending, &code(account, now), now)
-        .await
-        .ok()
-        .unwrap()
+    sign_in::totp(records, &origin(), &pending, &code(account, now), now).await.ok().unwrap()
 }
 
 /// The patient of visit `n` says where they are and agrees.
 pub async fn check_in(world: &World, site: &Site, n: usize) {
-    join::identify(&world.records, &origin(), site.token(n), site.born(n), NOW)
-        .await
-        .ok()
-        .unwrap();
+    join::identify(&world.records, &origin(), site.token(n), site.born(n), NOW).await.ok().unwrap();
     let mut tx = world.records.begin(site.as_patient(n)).await.unwrap();
     let may = tx.authorize(CheckIn(site.visit(n))).await.unwrap();
     let location = join::Location {
@@ -233,9 +166,7 @@ pub async fn check_in(world: &World, site: &Site, n: usize) {
         emergency_address: Phi::from("12 Canary Row, Springfield"),
     };
     let located = join::set_location(&mut tx, &may, &location).await.unwrap();
-    let agreed = join::accept_consent(&mut tx, &may, "2026-11", "en")
-        .await
-        .unwrap();
+    let agreed = join::accept_consent(&mut tx, &may, "2026-11", "en").await.unwrap();
     tx.commit(located.and(agreed)).await.unwrap();
 }
 
@@ -246,88 +177,22 @@ pub fn ms(at: OffsetDateTime) -> Now {
 /// A visit from the first seat to the end: waiting, admitted, a chat line, a recording allowed by both and withdrawn.
 pub fn whole_visit(site: &Site, n: usize, chat: &str) -> Vec<(Fact, Option<Person>)> {
     let visit = site.visit(n);
-    let (patient, provider) = (
-        Person::Patient(site.patient(n)),
-        Person::Staff(site.provider),
-    );
-    let (p, d) = (
-        ParticipantId::of(visit, patient),
-        ParticipantId::of(visit, provider),
-    );
+    let (patient, provider) = (Person::Patient(site.patient(n)), Person::Staff(site.provider));
+    let (p, d) = (ParticipantId::of(visit, patient), ParticipantId::of(visit, provider));
     let recording = RecordingId::of(visit, 6);
     let text_version = "2026-11".to_owned();
     vec![
-        (
-            Fact::Joined {
-                participant: p,
-                person: patient,
-                role: Role::Patient,
-            },
-            Some(patient),
-        ),
+        (Fact::Joined { participant: p, person: patient, role: Role::Patient }, Some(patient)),
         (Fact::Waiting { participant: p }, Some(patient)),
-        (
-            Fact::Joined {
-                participant: d,
-                person: provider,
-                role: Role::Provider,
-            },
-            Some(provider),
-        ),
-        (
-            Fact::Admitted {
-                participant: p,
-                by: d,
-            },
-            Some(provider),
-        ),
-        (
-            Fact::ChatPosted {
-                id: uuid::Uuid::from_u128(1),
-                participant: p,
-                text: chat.to_owned(),
-            },
-            Some(patient),
-        ),
-        (
-            Fact::RecordingAsked {
-                recording,
-                by: d,
-                text_version: text_version.clone(),
-            },
-            Some(provider),
-        ),
-        (
-            Fact::RecordingAllowed {
-                recording,
-                participant: d,
-                text_version: text_version.clone(),
-            },
-            Some(provider),
-        ),
-        (
-            Fact::RecordingAllowed {
-                recording,
-                participant: p,
-                text_version,
-            },
-            Some(patient),
-        ),
+        (Fact::Joined { participant: d, person: provider, role: Role::Provider }, Some(provider)),
+        (Fact::Admitted { participant: p, by: d }, Some(provider)),
+        (Fact::ChatPosted { id: uuid::Uuid::from_u128(1), participant: p, text: chat.to_owned() }, Some(patient)),
+        (Fact::RecordingAsked { recording, by: d, text_version: text_version.clone() }, Some(provider)),
+        (Fact::RecordingAllowed { recording, participant: d, text_version: text_version.clone() }, Some(provider)),
+        (Fact::RecordingAllowed { recording, participant: p, text_version }, Some(patient)),
         (Fact::RecordingStarted { recording }, None),
-        (
-            Fact::RecordingWithdrawn {
-                recording,
-                participant: p,
-            },
-            Some(patient),
-        ),
-        (
-            Fact::RecordingStopped {
-                recording,
-                why: visit::fact::StopReason::Withdrawn,
-            },
-            None,
-        ),
+        (Fact::RecordingWithdrawn { recording, participant: p }, Some(patient)),
+        (Fact::RecordingStopped { recording, why: visit::fact::StopReason::Withdrawn }, None),
         (Fact::Ended { by: d }, Some(provider)),
     ]
 }
@@ -335,17 +200,7 @@ pub fn whole_visit(site: &Site, n: usize, chat: &str) -> Vec<(Fact, Option<Perso
 pub async fn store(world: &World, site: &Site, n: usize, facts: &[(Fact, Option<Person>)]) {
     for (i, (fact, by)) in facts.iter().enumerate() {
         let at = ms(NOW + Duration::seconds(i64::try_from(i).unwrap()));
-        facts::append(
-            &world.records,
-            site.clinic,
-            site.visit(n),
-            i as u64 + 1,
-            at,
-            fact,
-            *by,
-        )
-        .await
-        .unwrap();
+        facts::append(&world.records, site.clinic, site.visit(n), i as u64 + 1, at, fact, *by).await.unwrap();
     }
 }
 

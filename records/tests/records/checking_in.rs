@@ -20,13 +20,7 @@ async fn identify(
 }
 
 async fn link_state(world: &World, site: &Site, n: usize) -> LinkState {
-    day(world, site.as_front_desk())
-        .await
-        .items
-        .iter()
-        .find(|item| item.visit_id == site.visit(n))
-        .unwrap()
-        .link_state
+    day(world, site.as_front_desk()).await.items.iter().find(|item| item.visit_id == site.visit(n)).unwrap().link_state
 }
 
 #[tokio::test]
@@ -34,47 +28,24 @@ async fn scanners_that_open_a_link_a_hundred_times_use_nothing_up() {
     let world = World::new().await;
     let site = &world.riverside;
     for _ in 0..100 {
-        let page = join::open(&world.records, site.token(0), NOW)
-            .await
-            .unwrap()
-            .expect("usable");
+        let page = join::open(&world.records, site.token(0), NOW).await.unwrap().expect("usable");
         assert_eq!(page.clinic_name, "Riverside Family Clinic");
     }
-    let came = identify(&world, site.token(0), site.born(0), NOW)
-        .await
-        .ok()
-        .unwrap();
+    let came = identify(&world, site.token(0), site.born(0), NOW).await.ok().unwrap();
     assert_eq!(came.state.visit_id, site.visit(0));
-    assert_eq!(
-        came.state.patient_name.expose(),
-        &site.demo.visits[0].patient_name
-    );
-    let session = sessions::patient(&world.records, &came.token, Activity::User, NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (session.patient_id, session.visit_id),
-        (site.patient(0), site.visit(0))
-    );
+    assert_eq!(came.state.patient_name.expose(), &site.demo.visits[0].patient_name);
+    let session = sessions::patient(&world.records, &came.token, Activity::User, NOW).await.unwrap().unwrap();
+    assert_eq!((session.patient_id, session.visit_id), (site.patient(0), site.visit(0)));
     assert!(
-        sessions::staff(&world.records, &came.token, Activity::User, NOW)
-            .await
-            .unwrap()
-            .is_none(),
+        sessions::staff(&world.records, &came.token, Activity::User, NOW).await.unwrap().is_none(),
         "a patient is not staff"
     );
     // And again from another device.
-    assert!(
-        identify(&world, site.token(0), site.born(0), NOW)
-            .await
-            .is_ok()
-    );
+    assert!(identify(&world, site.token(0), site.born(0), NOW).await.is_ok());
 }
 
 #[tokio::test]
-async fn five_wrong_dates_of_birth_lock_the_link_also_when_sent_at_once_and_the_front_desk_sees_it()
-{
+async fn five_wrong_dates_of_birth_lock_the_link_also_when_sent_at_once_and_the_front_desk_sees_it() {
     let world = World::new().await;
     let site = &world.riverside;
     let wrong = date!(1900 - 01 - 01);
@@ -84,43 +55,17 @@ async fn five_wrong_dates_of_birth_lock_the_link_also_when_sent_at_once_and_the_
             _ => panic!("must not match"),
         }
     }
-    assert!(matches!(
-        identify(&world, site.token(0), wrong, NOW).await,
-        Err(IdentifyError::Locked)
-    ));
+    assert!(matches!(identify(&world, site.token(0), wrong, NOW).await, Err(IdentifyError::Locked)));
     assert!(
-        matches!(
-            identify(&world, site.token(0), site.born(0), NOW).await,
-            Err(IdentifyError::Locked)
-        ),
+        matches!(identify(&world, site.token(0), site.born(0), NOW).await, Err(IdentifyError::Locked)),
         "the right one comes too late"
     );
-    assert!(
-        join::open(&world.records, site.token(0), NOW)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(join::open(&world.records, site.token(0), NOW).await.unwrap().is_none());
     assert_eq!(link_state(&world, site, 0).await, LinkState::Locked);
 
-    let at_once = futures_util::future::join_all(
-        (0..20).map(|_| identify(&world, site.token(1), wrong, NOW)),
-    )
-    .await;
-    assert_eq!(
-        at_once
-            .iter()
-            .filter(|answer| matches!(answer, Err(IdentifyError::Mismatch { .. })))
-            .count(),
-        4
-    );
-    assert_eq!(
-        at_once
-            .iter()
-            .filter(|answer| matches!(answer, Err(IdentifyError::Locked)))
-            .count(),
-        16
-    );
+    let at_once = futures_util::future::join_all((0..20).map(|_| identify(&world, site.token(1), wrong, NOW))).await;
+    assert_eq!(at_once.iter().filter(|answer| matches!(answer, Err(IdentifyError::Mismatch { .. }))).count(), 4);
+    assert_eq!(at_once.iter().filter(|answer| matches!(answer, Err(IdentifyError::Locked))).count(), 16);
 }
 
 #[tokio::test]
@@ -128,10 +73,7 @@ async fn a_new_link_revokes_the_former_and_its_sessions() {
     let world = World::new().await;
     let site = &world.riverside;
     let appointment = site.demo.visits[0].appointment_id;
-    let came = identify(&world, site.token(0), site.born(0), NOW)
-        .await
-        .ok()
-        .unwrap();
+    let came = identify(&world, site.token(0), site.born(0), NOW).await.ok().unwrap();
     let manage = async |issue: bool| {
         let mut tx = world.records.begin(site.as_front_desk()).await.unwrap();
         let may = tx.authorize(ManageLink(appointment)).await.unwrap();
@@ -145,34 +87,13 @@ async fn a_new_link_revokes_the_former_and_its_sessions() {
         }
     };
     let link = manage(true).await.unwrap();
-    assert!(
-        join::open(&world.records, site.token(0), NOW)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    assert!(matches!(
-        identify(&world, site.token(0), site.born(0), NOW).await,
-        Err(IdentifyError::NotUsable)
-    ));
-    assert!(
-        sessions::patient(&world.records, &came.token, Activity::User, NOW)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let came = identify(&world, &link.token, site.born(0), NOW)
-        .await
-        .ok()
-        .unwrap();
+    assert!(join::open(&world.records, site.token(0), NOW).await.unwrap().is_none());
+    assert!(matches!(identify(&world, site.token(0), site.born(0), NOW).await, Err(IdentifyError::NotUsable)));
+    assert!(sessions::patient(&world.records, &came.token, Activity::User, NOW).await.unwrap().is_none());
+    let came = identify(&world, &link.token, site.born(0), NOW).await.ok().unwrap();
     assert_eq!(link_state(&world, site, 0).await, LinkState::Active);
     manage(false).await;
-    assert!(
-        sessions::patient(&world.records, &came.token, Activity::User, NOW)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(sessions::patient(&world.records, &came.token, Activity::User, NOW).await.unwrap().is_none());
     assert_eq!(link_state(&world, site, 0).await, LinkState::Revoked);
 }
 
@@ -188,33 +109,12 @@ async fn a_link_works_from_an_hour_before_to_four_hours_after_the_start_only() {
         (start + Duration::hours(4) - second, true),
         (start + Duration::hours(4), false),
     ] {
-        assert_eq!(
-            join::open(&world.records, site.token(0), now)
-                .await
-                .unwrap()
-                .is_some(),
-            usable,
-            "{now}"
-        );
-        assert_eq!(
-            identify(&world, site.token(0), site.born(0), now)
-                .await
-                .is_ok(),
-            usable,
-            "{now}"
-        );
+        assert_eq!(join::open(&world.records, site.token(0), now).await.unwrap().is_some(), usable, "{now}");
+        assert_eq!(identify(&world, site.token(0), site.born(0), now).await.is_ok(), usable, "{now}");
     }
     for nonsense in ["", "x", &"A".repeat(43), "../../etc/passwd"] {
-        assert!(
-            join::open(&world.records, nonsense, NOW)
-                .await
-                .unwrap()
-                .is_none()
-        );
-        assert!(matches!(
-            identify(&world, nonsense, site.born(0), NOW).await,
-            Err(IdentifyError::NotUsable)
-        ));
+        assert!(join::open(&world.records, nonsense, NOW).await.unwrap().is_none());
+        assert!(matches!(identify(&world, nonsense, site.born(0), NOW).await, Err(IdentifyError::NotUsable)));
     }
 }
 
@@ -251,33 +151,14 @@ async fn agreeing_to_a_text_that_is_not_the_current_one_is_refused() {
         tx.commit(agreed).await.unwrap();
         Ok(())
     };
-    assert!(matches!(
-        agree("2025-01", "en").await,
-        Err(ConsentError::TextChanged)
-    ));
-    assert!(matches!(
-        agree("2026-11", "fr").await,
-        Err(ConsentError::TextChanged)
-    ));
+    assert!(matches!(agree("2025-01", "en").await, Err(ConsentError::TextChanged)));
+    assert!(matches!(agree("2026-11", "fr").await, Err(ConsentError::TextChanged)));
     assert!(agree("2026-11", "es").await.is_ok());
-    let text = records::consents::current_text(
-        &world.records,
-        records::consents::TextKind::Telehealth,
-        "es",
-    )
-    .await
-    .unwrap();
-    assert_eq!(
-        (text.version.as_str(), text.title.as_str()),
-        ("2026-11", "Su consulta por video")
-    );
-    let text = records::consents::current_text(
-        &world.records,
-        records::consents::TextKind::Recording,
-        "fr",
-    )
-    .await
-    .unwrap();
+    let text =
+        records::consents::current_text(&world.records, records::consents::TextKind::Telehealth, "es").await.unwrap();
+    assert_eq!((text.version.as_str(), text.title.as_str()), ("2026-11", "Su consulta por video"));
+    let text =
+        records::consents::current_text(&world.records, records::consents::TextKind::Recording, "fr").await.unwrap();
     assert_eq!(text.lang, "en", "English where there is no translation");
 }
 
@@ -290,21 +171,9 @@ async fn a_patient_reaches_their_own_visit_only_and_nothing_of_the_staffs() {
         tx.authorize(CheckIn(visit)).await.map(|_| ())
     };
     assert!(check(site.as_patient(0), site.visit(0)).await.is_ok());
-    assert!(matches!(
-        check(site.as_patient(0), site.visit(1)).await,
-        Err(Error::NotFound)
-    ));
-    assert!(matches!(
-        check(site.as_patient(0), world.lakeside.visit(0)).await,
-        Err(Error::NotFound)
-    ));
-    assert!(matches!(
-        check(site.as_provider(), site.visit(0)).await,
-        Err(Error::Forbidden)
-    ));
+    assert!(matches!(check(site.as_patient(0), site.visit(1)).await, Err(Error::NotFound)));
+    assert!(matches!(check(site.as_patient(0), world.lakeside.visit(0)).await, Err(Error::NotFound)));
+    assert!(matches!(check(site.as_provider(), site.visit(0)).await, Err(Error::Forbidden)));
     let mut tx = world.records.begin(site.as_patient(0)).await.unwrap();
-    assert!(matches!(
-        tx.authorize(records::action::ReadNote(site.visit(0))).await,
-        Err(Error::Forbidden)
-    ));
+    assert!(matches!(tx.authorize(records::action::ReadNote(site.visit(0))).await, Err(Error::Forbidden)));
 }

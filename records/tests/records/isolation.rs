@@ -14,18 +14,9 @@ async fn filled() -> (World, Vec<String>) {
         crate::measuring::some_samples(&world, site, 0).await;
         crate::booking::book(&world, site, "key-1").await;
         crate::cast::sign_in(&world.records, &site.demo.provider, crate::cast::NOW).await;
-        let mut tx = world
-            .records
-            .begin(records::RequestContext::system(
-                "test",
-                site.clinic,
-                crate::cast::NOW,
-            ))
-            .await
-            .unwrap();
-        let assigned = records::staff::assign(&mut tx, site.provider, site.patient(0))
-            .await
-            .unwrap();
+        let mut tx =
+            world.records.begin(records::RequestContext::system("test", site.clinic, crate::cast::NOW)).await.unwrap();
+        let assigned = records::staff::assign(&mut tx, site.provider, site.patient(0)).await.unwrap();
         tx.commit(assigned).await.unwrap();
     }
     let tables: Vec<String> = sqlx::query_scalar(
@@ -54,17 +45,10 @@ async fn no_table_shows_a_row_without_a_clinic_or_another_clinics_row() {
                 .execute(&mut *tx)
                 .await
                 .unwrap();
-            sqlx::query_as(sqlx::AssertSqlSafe(count.clone()))
-                .fetch_one(&mut *tx)
-                .await
-                .unwrap()
+            sqlx::query_as(sqlx::AssertSqlSafe(count.clone())).fetch_one(&mut *tx).await.unwrap()
         };
         assert_eq!(seen("").await, (0, 0), "{table} without a clinic");
-        assert_eq!(
-            seen(&uuid::Uuid::nil().to_string()).await,
-            (0, 0),
-            "{table} of a clinic that is none"
-        );
+        assert_eq!(seen(&uuid::Uuid::nil().to_string()).await, (0, 0), "{table} of a clinic that is none");
         for site in [&world.riverside, &world.lakeside] {
             let (own, foreign) = seen(&site.clinic.to_string()).await;
             assert!(own > 0, "{table} was not filled, so nothing is shown here");
@@ -94,19 +78,14 @@ async fn no_table_takes_another_clinics_row() {
         let put = format!(
             "INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_record(NULL::{table}, $1)"
         );
-        let refused = sqlx::query(sqlx::AssertSqlSafe(put))
-            .bind(row)
-            .execute(&mut *tx)
-            .await
-            .expect_err(table)
-            .to_string();
+        let refused =
+            sqlx::query(sqlx::AssertSqlSafe(put)).bind(row).execute(&mut *tx).await.expect_err(table).to_string();
         assert!(refused.contains("row-level security"), "{table}: {refused}");
     }
 }
 
 #[tokio::test]
-async fn a_reference_to_another_clinics_row_is_refused_though_foreign_keys_go_around_row_level_security()
- {
+async fn a_reference_to_another_clinics_row_is_refused_though_foreign_keys_go_around_row_level_security() {
     let world = World::new().await;
     let mut app = world.db.app().await;
     let mut tx = app.begin().await.unwrap();

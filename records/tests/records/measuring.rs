@@ -10,10 +10,8 @@ use crate::cast::{NOW, Site, World, ms};
 
 pub async fn some_samples(world: &World, site: &Site, n: usize) {
     let visit = site.visit(n);
-    let people = [
-        (Person::Patient(site.patient(n)), Role::Patient, 3.0),
-        (Person::Staff(site.provider), Role::Provider, 4.2),
-    ];
+    let people =
+        [(Person::Patient(site.patient(n)), Role::Patient, 3.0), (Person::Staff(site.provider), Role::Provider, 4.2)];
     let mut samples = Vec::new();
     for (person, role, mos) in people {
         for direction in [Direction::Up, Direction::Down] {
@@ -37,20 +35,12 @@ pub async fn some_samples(world: &World, site: &Site, n: usize) {
             }
         }
     }
-    quality::insert(&world.records, site.clinic, &samples)
-        .await
-        .unwrap();
+    quality::insert(&world.records, site.clinic, &samples).await.unwrap();
     // A batch that is sent again changes nothing.
-    quality::insert(&world.records, site.clinic, &samples)
-        .await
-        .unwrap();
+    quality::insert(&world.records, site.clinic, &samples).await.unwrap();
 }
 
-async fn list(
-    world: &World,
-    context: RequestContext,
-    cursor: Option<&str>,
-) -> Result<QualityPage, ListError> {
+async fn list(world: &World, context: RequestContext, cursor: Option<&str>) -> Result<QualityPage, ListError> {
     let mut tx = world.records.begin(context).await?;
     let may = tx.authorize(ListQuality).await?;
     let page = quality::visits(&mut tx, &may, None, None, cursor).await?;
@@ -69,21 +59,10 @@ async fn samples_come_back_as_means_per_person_and_as_lines_over_time() {
         (item.visit_id, item.provider_name.as_str(), item.worst_mos),
         (site.visit(0), "Dr. Maya Chen", Some(3.0))
     );
-    let patient = item
-        .participants
-        .iter()
-        .find(|one| one.role == Role::Patient)
-        .unwrap();
+    let patient = item.participants.iter().find(|one| one.role == Role::Patient).unwrap();
     assert_eq!(patient.mean.round_trip_ms, Some(30.0));
-    assert_eq!(
-        patient.mean.loss,
-        Some(0.5),
-        "what is not known does not count as 0"
-    );
-    assert_eq!(
-        (patient.mean.freezes, patient.mean.jitter_ms),
-        (Some(6), None)
-    );
+    assert_eq!(patient.mean.loss, Some(0.5), "what is not known does not count as 0");
+    assert_eq!((patient.mean.freezes, patient.mean.jitter_ms), (Some(6), None));
 
     let mut tx = world.records.begin(site.as_provider()).await.unwrap();
     let may = tx.authorize(ReadQuality(site.visit(0))).await.unwrap();
@@ -102,31 +81,14 @@ async fn a_provider_sees_own_visits_the_admin_all_and_the_front_desk_none() {
     let site = &world.riverside;
     some_samples(&world, site, 0).await;
     some_samples(&world, &world.lakeside, 0).await;
-    assert_eq!(
-        list(&world, site.as_provider(), None)
-            .await
-            .unwrap()
-            .items
-            .len(),
-        1
-    );
+    assert_eq!(list(&world, site.as_provider(), None).await.unwrap().items.len(), 1);
     let nurse = world.nurse(site).await;
-    assert_eq!(
-        list(&world, site.as_staff(nurse, Role::Nurse), None)
-            .await
-            .unwrap()
-            .items
-            .len(),
-        0
-    );
+    assert_eq!(list(&world, site.as_staff(nurse, Role::Nurse), None).await.unwrap().items.len(), 0);
     assert!(matches!(
         list(&world, site.as_front_desk(), None).await,
         Err(ListError::Failed(records::Error::Forbidden))
     ));
-    assert!(matches!(
-        list(&world, site.as_provider(), Some("x")).await,
-        Err(ListError::BadCursor)
-    ));
+    assert!(matches!(list(&world, site.as_provider(), Some("x")).await, Err(ListError::BadCursor)));
     let foreign = [Sample {
         visit: site.visit(0),
         participant: ParticipantId::of(site.visit(0), Person::Staff(site.provider)),
@@ -135,9 +97,5 @@ async fn a_provider_sees_own_visits_the_admin_all_and_the_front_desk_none() {
         at: ms(NOW + Duration::HOUR),
         measured: Measured::default(),
     }];
-    assert!(
-        quality::insert(&world.records, world.lakeside.clinic, &foreign)
-            .await
-            .is_err()
-    );
+    assert!(quality::insert(&world.records, world.lakeside.clinic, &foreign).await.is_err());
 }

@@ -5,31 +5,15 @@ use sqlx::Row;
 
 /// Tables without a clinic, and why.
 const WITHOUT_CLINIC: &[(&str, &str)] = &[
-    (
-        "_sqlx_migrations",
-        "the schema's own history; the app role can't see it",
-    ),
+    ("_sqlx_migrations", "the schema's own history; the app role can't see it"),
     ("consent_text", "published texts, the same for everyone"),
-    (
-        "sign_in_account",
-        "counts failures also of accounts that don't exist; holds hashes only",
-    ),
-    (
-        "sign_in_failure",
-        "counts failures also of accounts that don't exist; holds hashes only",
-    ),
+    ("sign_in_account", "counts failures also of accounts that don't exist; holds hashes only"),
+    ("sign_in_failure", "counts failures also of accounts that don't exist; holds hashes only"),
 ];
 
 /// Tables whose rows are evidence.
-const EVIDENCE: &[&str] = &[
-    "audit_event",
-    "visit_event",
-    "consent",
-    "note_revision",
-    "note_addendum",
-    "quality_sample",
-    "consent_text",
-];
+const EVIDENCE: &[&str] =
+    &["audit_event", "visit_event", "consent", "note_revision", "note_addendum", "quality_sample", "consent_text"];
 
 #[tokio::test]
 async fn every_table_has_a_clinic_and_a_forced_row_level_policy() {
@@ -48,14 +32,10 @@ async fn every_table_has_a_clinic_and_a_forced_row_level_policy() {
     assert!(tables.len() > 20);
     for table in tables {
         let name: String = table.get("name");
-        let isolated = table.get::<bool, _>("forced")
-            && table.get::<bool, _>("has_clinic")
-            && table.get::<bool, _>("has_policy");
+        let isolated =
+            table.get::<bool, _>("forced") && table.get::<bool, _>("has_clinic") && table.get::<bool, _>("has_policy");
         let excepted = WITHOUT_CLINIC.iter().any(|(table, _)| *table == name);
-        assert_ne!(
-            isolated, excepted,
-            "{name}: row-level security by clinic, or a reason why not"
-        );
+        assert_ne!(isolated, excepted, "{name}: row-level security by clinic, or a reason why not");
     }
 }
 
@@ -111,10 +91,7 @@ async fn the_app_role_owns_nothing_and_never_changes_evidence() {
 async fn a_role_that_could_go_around_row_level_security_is_refused() {
     let db = TestDatabase::new().await;
     let keys = records::KeyRing::open(&db.key_ring_path()).unwrap();
-    let refused = records::Records::connect(&db.owner_url(), keys)
-        .await
-        .err()
-        .expect("the owner must be refused")
-        .to_string();
+    let refused =
+        records::Records::connect(&db.owner_url(), keys).await.err().expect("the owner must be refused").to_string();
     assert!(refused.contains("connect as bedside_app"), "{refused}");
 }

@@ -12,10 +12,7 @@ async fn cancelled_requests_leave_no_open_transaction_and_no_foreign_clinic_behi
     let world = World::new().await;
     // Cut off at every await that a request has: each is polled once more than the one before.
     for polls in 0..1_500usize {
-        let (records, site) = (
-            world.records.clone(),
-            [&world.riverside, &world.lakeside][polls % 2],
-        );
+        let (records, site) = (world.records.clone(), [&world.riverside, &world.lakeside][polls % 2]);
         let (context, visit) = (site.as_provider(), site.visit(0));
         let request = async move {
             let mut tx = records.begin(context).await?;
@@ -38,12 +35,7 @@ async fn cancelled_requests_leave_no_open_transaction_and_no_foreign_clinic_behi
     // Whatever was cut off is rolled back by then, or when the connection is next used.
     for site in [&world.riverside, &world.lakeside] {
         for item in day(&world, site.as_provider()).await.items {
-            assert!(
-                site.demo
-                    .visits
-                    .iter()
-                    .any(|visit| visit.visit_id == item.visit_id)
-            );
+            assert!(site.demo.visits.iter().any(|visit| visit.visit_id == item.visit_id));
         }
     }
     world.records.close().await;
@@ -54,19 +46,9 @@ async fn cancelled_requests_leave_no_open_transaction_and_no_foreign_clinic_behi
 #[tokio::test]
 async fn a_refusal_ends_the_transaction() {
     let world = World::new().await;
-    let mut tx = world
-        .records
-        .begin(world.riverside.as_front_desk())
-        .await
-        .unwrap();
-    assert!(matches!(
-        tx.authorize(ReadNote(world.riverside.visit(0))).await,
-        Err(Error::Forbidden)
-    ));
-    assert!(matches!(
-        tx.authorize(ReadVisit(world.riverside.visit(0))).await,
-        Err(Error::Over)
-    ));
+    let mut tx = world.records.begin(world.riverside.as_front_desk()).await.unwrap();
+    assert!(matches!(tx.authorize(ReadNote(world.riverside.visit(0))).await, Err(Error::Forbidden)));
+    assert!(matches!(tx.authorize(ReadVisit(world.riverside.visit(0))).await, Err(Error::Over)));
 }
 
 #[tokio::test]
@@ -80,10 +62,13 @@ async fn many_refusals_at_once_do_not_wait_for_each_others_connections() {
             matches!(tx.authorize(SearchAudit).await, Err(Error::Forbidden))
         });
     }
-    let refused = tokio::time::timeout(Duration::from_secs(30), all.join_all())
-        .await
-        .expect("they wait for each other");
+    let refused =
+        tokio::time::timeout(Duration::from_secs(30), all.join_all()).await.expect("they wait for each other");
     assert!(refused.into_iter().all(|refused| refused));
-    let logged: i64 = world.look("SELECT count(*) FROM audit_event WHERE action = 'audit.search' AND outcome = 'denied' AND reason = 'role'").await;
+    let logged: i64 = world
+        .look(
+            "SELECT count(*) FROM audit_event WHERE action = 'audit.search' AND outcome = 'denied' AND reason = 'role'",
+        )
+        .await;
     assert_eq!(logged, 64);
 }

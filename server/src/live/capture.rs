@@ -15,16 +15,9 @@ use super::{Live, media};
 
 /// What a recording's task is told. Bounded by what people can press: the room machine refuses repeated commands.
 enum Order {
-    Pause {
-        at: Now,
-    },
-    Resume {
-        participants: Vec<ParticipantId>,
-        at: Now,
-    },
-    Stop {
-        at: Now,
-    },
+    Pause { at: Now },
+    Resume { participants: Vec<ParticipantId>, at: Now },
+    Stop { at: Now },
     Answered(Answer),
 }
 
@@ -53,20 +46,13 @@ impl Captures {
     /// Notes what the manifest has to say: who answered what, and why it ended.
     pub fn hear(&self, fact: &Fact, at: Now) {
         let (recording, participant, text_version, allowed) = match fact {
-            Fact::RecordingAllowed {
-                recording,
-                participant,
-                text_version,
-            } => (*recording, *participant, text_version.clone(), true),
-            Fact::RecordingRefused {
-                recording,
-                participant,
-                text_version,
-            } => (*recording, *participant, text_version.clone(), false),
-            Fact::RecordingWithdrawn {
-                recording,
-                participant,
-            } => (*recording, *participant, String::new(), false),
+            Fact::RecordingAllowed { recording, participant, text_version } => {
+                (*recording, *participant, text_version.clone(), true)
+            }
+            Fact::RecordingRefused { recording, participant, text_version } => {
+                (*recording, *participant, text_version.clone(), false)
+            }
+            Fact::RecordingWithdrawn { recording, participant } => (*recording, *participant, String::new(), false),
             Fact::RecordingStopped { recording, why } => {
                 let mut all = self.lock();
                 // A recording that was refused before it began has no capture to end.
@@ -78,12 +64,7 @@ impl Captures {
             }
             _ => return,
         };
-        let answer = Answer {
-            participant,
-            text_version,
-            allowed,
-            at,
-        };
+        let answer = Answer { participant, text_version, allowed, at };
         let mut all = self.lock();
         let known = all.entry(recording).or_default();
         match &known.orders {
@@ -95,17 +76,11 @@ impl Captures {
     /// Recordings that are being captured by this process.
     #[must_use]
     pub fn is_running(&self, recording: RecordingId) -> bool {
-        self.lock()
-            .get(&recording)
-            .is_some_and(|known| known.orders.is_some())
+        self.lock().get(&recording).is_some_and(|known| known.orders.is_some())
     }
 
     fn order(&self, recording: RecordingId, order: Order) {
-        if let Some(orders) = self
-            .lock()
-            .get(&recording)
-            .and_then(|known| known.orders.as_ref())
-        {
+        if let Some(orders) = self.lock().get(&recording).and_then(|known| known.orders.as_ref()) {
             // A task that ended has told the room why.
             let _ = orders.send(order);
         }
@@ -120,10 +95,7 @@ impl Captures {
     }
 
     fn why(&self, recording: RecordingId) -> StopReason {
-        self.lock()
-            .get(&recording)
-            .and_then(|known| known.why)
-            .unwrap_or(StopReason::Stopped)
+        self.lock().get(&recording).and_then(|known| known.why).unwrap_or(StopReason::Stopped)
     }
 
     fn end(&self, recording: RecordingId) {
@@ -140,30 +112,17 @@ pub fn command(live: &Live, clinic: ClinicId, visit: VisitId, command: RecorderC
     let inner = &live.0;
     let (room, at) = (media::room_key(visit), inner.clock.now());
     match command {
-        RecorderCommand::Start {
-            recording,
-            participants,
-        } => {
+        RecorderCommand::Start { recording, participants } => {
             let (inbox, answers) = inner.captures.begin(recording);
-            let task = Task {
-                live: live.clone(),
-                clinic,
-                visit,
-                recording,
-            };
+            let task = Task { live: live.clone(), clinic, visit, recording };
             tokio::spawn(task.run(participants, answers, inbox, at));
         }
         RecorderCommand::Pause { recording } => {
             inner.sfu.untap(room);
             inner.captures.order(recording, Order::Pause { at });
         }
-        RecorderCommand::Resume {
-            recording,
-            participants,
-        } => {
-            inner
-                .captures
-                .order(recording, Order::Resume { participants, at });
+        RecorderCommand::Resume { recording, participants } => {
+            inner.captures.order(recording, Order::Resume { participants, at });
         }
         RecorderCommand::Stop { recording } => {
             inner.sfu.untap(room);
@@ -190,35 +149,21 @@ impl Task {
         match self.start(&participants, at).await {
             Ok((capture, events)) => {
                 for answer in answers {
-                    capture.consent(
-                        answer.participant,
-                        answer.text_version,
-                        answer.allowed,
-                        answer.at,
-                    );
+                    capture.consent(answer.participant, answer.text_version, answer.allowed, answer.at);
                 }
                 self.tap(&capture, &participants);
                 self.serve(capture, events, &mut inbox).await;
             }
             Err(why) => {
                 tracing::error!(recording = %self.recording, visit = %self.visit, error = %why, "a recording did not begin");
-                self.store(Change::Failed {
-                    reason: "did_not_begin",
-                })
-                .await;
-                self.tell(RecorderEvent::Failed {
-                    recording: self.recording,
-                });
+                self.store(Change::Failed { reason: "did_not_begin" }).await;
+                self.tell(RecorderEvent::Failed { recording: self.recording });
             }
         }
         self.live.0.captures.end(self.recording);
     }
 
-    async fn start(
-        &self,
-        participants: &[ParticipantId],
-        at: Now,
-    ) -> Result<(Capture, CaptureEvents), String> {
+    async fn start(&self, participants: &[ParticipantId], at: Now) -> Result<(Capture, CaptureEvents), String> {
         let inner = &self.live.0;
         let key = records::recordings::create_key(&inner.records, self.clinic, self.recording)
             .await
@@ -239,12 +184,7 @@ impl Task {
     }
 
     /// Orders and events until the capture is over.
-    async fn serve(
-        &self,
-        capture: Capture,
-        mut events: CaptureEvents,
-        inbox: &mut UnboundedReceiver<Order>,
-    ) {
+    async fn serve(&self, capture: Capture, mut events: CaptureEvents, inbox: &mut UnboundedReceiver<Order>) {
         let mut open = true;
         loop {
             tokio::select! {
@@ -289,29 +229,13 @@ impl Task {
     fn tap(&self, capture: &Capture, participants: &[ParticipantId]) {
         let sink = capture.sink();
         let peers: Vec<PeerKey> = participants.iter().copied().map(media::peer_key).collect();
-        self.live.0.sfu.tap(
-            media::room_key(self.visit),
-            peers,
-            TapSink::new(move |packet| sink.offer(packet)),
-        );
+        self.live.0.sfu.tap(media::room_key(self.visit), peers, TapSink::new(move |packet| sink.offer(packet)));
     }
 
     /// Roles, never names, go into the manifest.
     fn labelled(&self, participants: &[ParticipantId]) -> Vec<Participant> {
-        let label = |id| {
-            self.live
-                .0
-                .people
-                .get(id)
-                .map_or("participant", |seated| seated.role.as_str())
-        };
-        participants
-            .iter()
-            .map(|&id| Participant {
-                id,
-                label: label(id).to_owned(),
-            })
-            .collect()
+        let label = |id| self.live.0.people.get(id).map_or("participant", |seated| seated.role.as_str());
+        participants.iter().map(|&id| Participant { id, label: label(id).to_owned() }).collect()
     }
 
     fn tell(&self, event: RecorderEvent) {
@@ -320,14 +244,8 @@ impl Task {
 
     async fn store(&self, change: Change) {
         let inner = &self.live.0;
-        if let Err(error) = records::recordings::change(
-            &inner.records,
-            self.clinic,
-            self.recording,
-            &change,
-            self.live.wall(),
-        )
-        .await
+        if let Err(error) =
+            records::recordings::change(&inner.records, self.clinic, self.recording, &change, self.live.wall()).await
         {
             tracing::error!(recording = %self.recording, %error, "the state of a recording could not be stored; it is taken up at the next start");
         }

@@ -67,22 +67,15 @@ struct Unusable {
 async fn compose(live: &Live, one: &Unfinished) -> Result<Change, Unusable> {
     let key = records::recordings::open_key(&live.0.records, one.clinic, one.recording)
         .await
-        .map_err(|error| Unusable {
-            reason: "no_key",
-            message: error.to_string(),
-        })?;
+        .map_err(|error| Unusable { reason: "no_key", message: error.to_string() })?;
     let capture = live.0.folders.captures.join(one.recording.to_string());
     let object = object_path(&live.0.folders.objects, one.recording);
     let recording = one.recording;
-    let made = tokio::task::spawn_blocking(move || {
-        compose_and_verify(&capture, &object, &ObjectKey::new(*key), recording)
-    });
+    let made =
+        tokio::task::spawn_blocking(move || compose_and_verify(&capture, &object, &ObjectKey::new(*key), recording));
     match made.await {
         Ok(made) => made,
-        Err(error) => Err(Unusable {
-            reason: "composer_panicked",
-            message: error.to_string(),
-        }),
+        Err(error) => Err(Unusable { reason: "composer_panicked", message: error.to_string() }),
     }
 }
 
@@ -114,14 +107,7 @@ fn compose_and_verify(
 }
 
 async fn store(live: &Live, one: &Unfinished, change: Change) {
-    let stored = records::recordings::change(
-        &live.0.records,
-        one.clinic,
-        one.recording,
-        &change,
-        live.wall(),
-    )
-    .await;
+    let stored = records::recordings::change(&live.0.records, one.clinic, one.recording, &change, live.wall()).await;
     if let Err(error) = stored {
         tracing::error!(recording = %one.recording, %error, "the state of a recording could not be stored; it is taken up again");
     }

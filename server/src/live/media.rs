@@ -37,20 +37,13 @@ pub fn for_room(peer: PeerKey, kind: &EventKind) -> Option<MediaEvent> {
     match kind {
         EventKind::Connected => Some(MediaEvent::Connected { participant }),
         EventKind::Lost => Some(MediaEvent::Lost { participant }),
-        EventKind::Slots(slots) => Some(MediaEvent::Slots {
-            participant,
-            slots: slots.iter().map(slot).collect(),
-        }),
+        EventKind::Slots(slots) => Some(MediaEvent::Slots { participant, slots: slots.iter().map(slot).collect() }),
         EventKind::Quality(_) => None,
     }
 }
 
 fn slot(slot: &sfu::Slot) -> Slot {
-    Slot {
-        mid: slot.mid.clone(),
-        source: source(slot.source),
-        participant: participant_of(slot.from),
-    }
+    Slot { mid: slot.mid.clone(), source: source(slot.source), participant: participant_of(slot.from) }
 }
 
 fn source(source: sfu::Source) -> Source {
@@ -64,11 +57,5 @@ fn source(source: sfu::Source) -> Source {
 /// The SFU's form of what a client shows.
 #[must_use]
 pub fn demands(slots: &[SlotDemand]) -> Vec<sfu::Demand> {
-    slots
-        .iter()
-        .map(|slot| sfu::Demand {
-            mid: slot.mid.clone(),
-            width: slot.width,
-        })
-        .collect()
+    slots.iter().map(|slot| sfu::Demand { mid: slot.mid.clone(), width: slot.width }).collect()
 }

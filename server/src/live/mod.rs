@@ -86,17 +86,11 @@ impl Live {
 
     /// Tells where answers go. Once, before the first connection.
     pub fn attach(&self, signaling: Signaling<Live>) {
-        assert!(
-            self.0.signaling.set(signaling).is_ok(),
-            "signaling is attached once, in `serve`"
-        );
+        assert!(self.0.signaling.set(signaling).is_ok(), "signaling is attached once, in `serve`");
     }
 
     fn signaling(&self) -> &Signaling<Live> {
-        self.0
-            .signaling
-            .get()
-            .expect("attached in `serve` before the first connection")
+        self.0.signaling.get().expect("attached in `serve` before the first connection")
     }
 
     fn wall(&self) -> OffsetDateTime {
@@ -110,13 +104,7 @@ impl Live {
             let participant = media::participant_of(event.peer);
             if let EventKind::Quality(interval) = &event.kind {
                 if let Some(person) = self.0.people.get(participant) {
-                    self.0.quality.interval(
-                        &person,
-                        visit,
-                        participant,
-                        self.0.clock.now(),
-                        interval,
-                    );
+                    self.0.quality.interval(&person, visit, participant, self.0.clock.now(), interval);
                 }
             } else if let Some(event) = media::for_room(event.peer, &event.kind) {
                 self.signaling().media_event(visit, event);
@@ -127,25 +115,14 @@ impl Live {
 
 impl Ports for Live {
     async fn redeem(&self, ticket: &str, origin: &str) -> Result<Identity, RedeemError> {
-        let identity = self
-            .0
-            .tickets
-            .redeem(ticket, origin, self.0.clock.now())
-            .map_err(|_| RedeemError::NotUsable)?;
+        let identity = self.0.tickets.redeem(ticket, origin, self.0.clock.now()).map_err(|_| RedeemError::NotUsable)?;
         self.0.people.seen(&identity);
         Ok(identity)
     }
 
-    async fn load_facts(
-        &self,
-        clinic: ClinicId,
-        visit: VisitId,
-    ) -> Result<Vec<(u64, Now, Fact)>, StoreError> {
+    async fn load_facts(&self, clinic: ClinicId, visit: VisitId) -> Result<Vec<(u64, Now, Fact)>, StoreError> {
         match records::facts::load(&self.0.records, clinic, visit).await {
-            Ok(facts) => Ok(facts
-                .into_iter()
-                .map(|stored| (stored.seq, stored.at, stored.fact))
-                .collect()),
+            Ok(facts) => Ok(facts.into_iter().map(|stored| (stored.seq, stored.at, stored.fact)).collect()),
             Err(error) => {
                 tracing::error!(%visit, %error, "the facts of a visit could not be read");
                 Err(StoreError::Unavailable)
@@ -154,14 +131,7 @@ impl Ports for Live {
     }
 
     async fn persist(&self, evidence: Evidence) -> Result<(), StoreError> {
-        let Evidence {
-            clinic,
-            visit,
-            seq,
-            at,
-            fact,
-            by,
-        } = evidence;
+        let Evidence { clinic, visit, seq, at, fact, by } = evidence;
         self.0.captures.hear(&fact, at);
         match records::facts::append(&self.0.records, clinic, visit, seq, at, &fact, by).await {
             Ok(()) => {
@@ -182,14 +152,8 @@ impl Ports for Live {
         match command {
             SfuCommand::Offer { participant, sdp } => {
                 let event = match sfu.offer(room, media::peer_key(participant), sdp).await {
-                    Ok(answer) => MediaEvent::Answered {
-                        participant,
-                        sdp: answer.sdp,
-                    },
-                    Err(error) => MediaEvent::OfferRefused {
-                        participant,
-                        why: error.to_string(),
-                    },
+                    Ok(answer) => MediaEvent::Answered { participant, sdp: answer.sdp },
+                    Err(error) => MediaEvent::OfferRefused { participant, why: error.to_string() },
                 };
                 self.signaling().media_event(visit, event);
             }
@@ -210,20 +174,11 @@ impl Ports for Live {
         capture::command(self, clinic, visit, command);
     }
 
-    async fn quality(
-        &self,
-        clinic: ClinicId,
-        _visit: VisitId,
-        participant: ParticipantId,
-        quality: ClientQuality,
-    ) {
-        self.0
-            .quality
-            .client(participant, self.0.clock.now(), quality);
+    async fn quality(&self, clinic: ClinicId, _visit: VisitId, participant: ParticipantId, quality: ClientQuality) {
+        self.0.quality.client(participant, self.0.clock.now(), quality);
         // A call counts as activity: nobody is logged off in the middle of a visit.
         if let Some(person) = self.0.people.due_for_touch(participant, self.0.clock.now())
-            && let Err(error) =
-                records::sessions::touch(&self.0.records, clinic, person, self.wall()).await
+            && let Err(error) = records::sessions::touch(&self.0.records, clinic, person, self.wall()).await
         {
             tracing::warn!(%participant, %error, "a session could not be kept awake during a call");
         }

@@ -30,15 +30,9 @@ pub struct People(Mutex<BTreeMap<ParticipantId, Seated>>);
 impl People {
     /// Someone came with a good ticket.
     pub fn seen(&self, who: &Identity) {
-        let seated = Seated {
-            clinic: who.clinic,
-            visit: who.visit,
-            person: who.person,
-            role: who.role,
-            touched: Now(0),
-        };
-        self.lock()
-            .insert(ParticipantId::of(who.visit, who.person), seated);
+        let seated =
+            Seated { clinic: who.clinic, visit: who.visit, person: who.person, role: who.role, touched: Now(0) };
+        self.lock().insert(ParticipantId::of(who.visit, who.person), seated);
     }
 
     /// The person on this seat.

@@ -35,12 +35,10 @@ impl Playback {
             Err(records::Error::NotFound) => return Ok(None),
             Err(error) => return Err(MediaError(error.to_string())),
         };
-        let object = tokio::task::spawn_blocking(move || {
-            SealedObject::open(&path, &ObjectKey::new(*key), recording)
-        })
-        .await
-        .map_err(|error| MediaError(error.to_string()))?
-        .map_err(|error| MediaError(error.to_string()))?;
+        let object = tokio::task::spawn_blocking(move || SealedObject::open(&path, &ObjectKey::new(*key), recording))
+            .await
+            .map_err(|error| MediaError(error.to_string()))?
+            .map_err(|error| MediaError(error.to_string()))?;
         Ok(Some(Box::new(Sealed(object))))
     }
 }
@@ -59,10 +57,7 @@ impl SeekableMedia for Sealed {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self
-            .0
-            .read_at(offset, buffer.len())
-            .map_err(io::Error::other)?;
+        let bytes = self.0.read_at(offset, buffer.len()).map_err(io::Error::other)?;
         buffer[..bytes.len()].copy_from_slice(&bytes);
         Ok(bytes.len())
     }

@@ -32,10 +32,7 @@ impl QualityBook {
     pub fn start(records: Records) -> Self {
         let (samples, waiting) = channel(WAITING);
         tokio::spawn(store(records, waiting));
-        Self {
-            reports: Mutex::default(),
-            samples,
-        }
+        Self { reports: Mutex::default(), samples }
     }
 
     /// A browser reported.
@@ -46,14 +43,7 @@ impl QualityBook {
     }
 
     /// The SFU has summed up five seconds of one direction.
-    pub fn interval(
-        &self,
-        who: &Seated,
-        visit: VisitId,
-        participant: ParticipantId,
-        at: Now,
-        interval: &Interval,
-    ) {
+    pub fn interval(&self, who: &Seated, visit: VisitId, participant: ParticipantId, at: Now, interval: &Interval) {
         let report = match interval.direction {
             sfu::Direction::Up => None,
             sfu::Direction::Down => {
@@ -70,14 +60,7 @@ impl QualityBook {
             sfu::Direction::Down => Direction::Down,
         };
         publish(direction, &measured);
-        let sample = Sample {
-            visit,
-            participant,
-            role: who.role,
-            direction,
-            at,
-            measured,
-        };
+        let sample = Sample { visit, participant, role: who.role, direction, at, measured };
         if self.samples.try_send((who.clinic, sample)).is_err() {
             metrics::counter!("bedside_quality_samples_dropped_total").increment(1);
         }
@@ -85,16 +68,12 @@ impl QualityBook {
 }
 
 fn join(interval: &Interval, report: Option<&ClientQuality>) -> Measured {
-    let concealed = report
-        .filter(|report| report.total_samples > 0)
-        .map(|report| {
-            let concealed = report.concealed_samples.min(report.total_samples);
-            concealed as f32 / report.total_samples as f32
-        });
+    let concealed = report.filter(|report| report.total_samples > 0).map(|report| {
+        let concealed = report.concealed_samples.min(report.total_samples);
+        concealed as f32 / report.total_samples as f32
+    });
     Measured {
-        round_trip_ms: interval
-            .rtt_ms
-            .or(report.and_then(|report| report.round_trip_ms)),
+        round_trip_ms: interval.rtt_ms.or(report.and_then(|report| report.round_trip_ms)),
         loss: Some(interval.loss),
         jitter_ms: Some(interval.jitter_ms),
         bitrate_bps: i64::try_from(interval.bitrate_bps).ok(),
@@ -107,12 +86,10 @@ fn join(interval: &Interval, report: Option<&ClientQuality>) -> Measured {
 fn publish(direction: Direction, measured: &Measured) {
     let way = direction.as_str();
     if let Some(ms) = measured.round_trip_ms {
-        metrics::histogram!("bedside_call_round_trip_seconds", "direction" => way)
-            .record(f64::from(ms) / 1_000.0);
+        metrics::histogram!("bedside_call_round_trip_seconds", "direction" => way).record(f64::from(ms) / 1_000.0);
     }
     if let Some(ms) = measured.jitter_ms {
-        metrics::histogram!("bedside_call_jitter_seconds", "direction" => way)
-            .record(f64::from(ms) / 1_000.0);
+        metrics::histogram!("bedside_call_jitter_seconds", "direction" => way).record(f64::from(ms) / 1_000.0);
     }
     if let Some(loss) = measured.loss {
         metrics::histogram!("bedside_call_loss_ratio", "direction" => way).record(f64::from(loss));
@@ -121,17 +98,11 @@ fn publish(direction: Direction, measured: &Measured) {
         metrics::histogram!("bedside_call_mos", "direction" => way).record(f64::from(mos));
     }
     if let Some(ratio) = measured.concealed_ratio {
-        metrics::histogram!("bedside_call_concealed_ratio", "direction" => way)
-            .record(f64::from(ratio));
+        metrics::histogram!("bedside_call_concealed_ratio", "direction" => way).record(f64::from(ratio));
     }
-    metrics::counter!("bedside_call_freezes_total").increment(
-        measured
-            .freezes
-            .and_then(|n| u64::try_from(n).ok())
-            .unwrap_or(0),
-    );
-    metrics::gauge!("bedside_call_bitrate_bps", "direction" => way)
-        .set(measured.bitrate_bps.unwrap_or(0) as f64);
+    metrics::counter!("bedside_call_freezes_total")
+        .increment(measured.freezes.and_then(|n| u64::try_from(n).ok()).unwrap_or(0));
+    metrics::gauge!("bedside_call_bitrate_bps", "direction" => way).set(measured.bitrate_bps.unwrap_or(0) as f64);
 }
 
 async fn store(records: Records, mut waiting: Receiver<(ClinicId, Sample)>) {
@@ -144,8 +115,7 @@ async fn store(records: Records, mut waiting: Receiver<(ClinicId, Sample)>) {
         for (clinic, samples) in by_clinic {
             if let Err(error) = records::quality::insert(&records, clinic, &samples).await {
                 tracing::warn!(%clinic, samples = samples.len(), %error, "samples of call quality were not stored");
-                metrics::counter!("bedside_quality_samples_dropped_total")
-                    .increment(samples.len() as u64);
+                metrics::counter!("bedside_quality_samples_dropped_total").increment(samples.len() as u64);
             }
         }
         tokio::time::sleep(STORE_EVERY).await;
@@ -187,14 +157,7 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_absent_and_not_zero() {
         let measured = join(&interval(), None);
-        assert_eq!(
-            (
-                measured.freezes,
-                measured.concealed_ratio,
-                measured.round_trip_ms
-            ),
-            (None, None, None)
-        );
+        assert_eq!((measured.freezes, measured.concealed_ratio, measured.round_trip_ms), (None, None, None));
         let silent = ClientQuality::default();
         assert_eq!(join(&interval(), Some(&silent)).concealed_ratio, None);
     }

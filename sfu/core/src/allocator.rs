@@ -26,13 +26,8 @@ pub(crate) fn choose(layers: &[LayerView], width: u32, budget: Option<f64>) -> O
     let enough = |layer: &LayerView| layer.width * 5 >= width * 4;
     let affordable = |layer: &LayerView| budget.is_none_or(|budget| layer.bps <= budget);
     let live = || layers.iter().enumerate().filter(|(_, layer)| layer.live);
-    let (ceiling, _) = live()
-        .find(|(_, layer)| enough(layer))
-        .or_else(|| live().next_back())?;
-    live()
-        .rfind(|(n, layer)| *n <= ceiling && affordable(layer))
-        .or_else(|| live().next())
-        .map(|(n, _)| n)
+    let (ceiling, _) = live().find(|(_, layer)| enough(layer)).or_else(|| live().next_back())?;
+    live().rfind(|(n, layer)| *n <= ceiling && affordable(layer)).or_else(|| live().next()).map(|(n, _)| n)
 }
 
 /// What a receiver's network takes, learned from the loss that it reports once a second (the loss-based controller of
@@ -56,14 +51,10 @@ impl Budget {
     /// The receiver lost this share of `sent_bps` during the last second.
     pub(crate) fn report(&mut self, loss: f64, sent_bps: f64) {
         self.bps = if loss > 0.10 {
-            let from = self
-                .bps
-                .map_or(sent_bps, |bps| bps.min(sent_bps.max(FLOOR_BPS)));
+            let from = self.bps.map_or(sent_bps, |bps| bps.min(sent_bps.max(FLOOR_BPS)));
             Some((from * (1.0 - 0.5 * loss)).max(FLOOR_BPS))
         } else if loss < 0.02 {
-            self.bps
-                .map(|bps| bps * 1.08)
-                .filter(|bps| *bps < CEILING_BPS)
+            self.bps.map(|bps| bps * 1.08).filter(|bps| *bps < CEILING_BPS)
         } else {
             self.bps
         };
@@ -75,11 +66,7 @@ mod tests {
     use super::*;
 
     fn layers() -> [LayerView; 3] {
-        [(320, 150e3), (640, 500e3), (1280, 1_700e3)].map(|(width, bps)| LayerView {
-            live: true,
-            width,
-            bps,
-        })
+        [(320, 150e3), (640, 500e3), (1280, 1_700e3)].map(|(width, bps)| LayerView { live: true, width, bps })
     }
 
     #[test]

@@ -69,10 +69,7 @@ pub(crate) struct Forwarder {
 impl Forwarder {
     /// Begins numbering at `first`.
     pub(crate) fn new(first: u64) -> Self {
-        Self {
-            first,
-            ..Self::default()
-        }
+        Self { first, ..Self::default() }
     }
 
     /// The SSRC that is being forwarded.
@@ -98,10 +95,7 @@ impl Forwarder {
         if !same {
             if wanted && packet.start {
                 let epoch = self.begin(packet);
-                self.previous = self
-                    .epoch
-                    .replace(epoch)
-                    .map(|old| (old, packet.seq.wrapping_add(epoch.seq_shift)));
+                self.previous = self.epoch.replace(epoch).map(|old| (old, packet.seq.wrapping_add(epoch.seq_shift)));
             } else {
                 // A hole in what was sent before the switch can still be filled.
                 let (old, end) = self.previous.filter(|_| self.epoch.is_some())?;
@@ -117,30 +111,14 @@ impl Forwarder {
         }
         let seq = packet.seq.wrapping_add(epoch.seq_shift);
         let time = packet.time.wrapping_add(epoch.time_shift);
-        let picture = packet
-            .vp8
-            .and_then(Vp8Descriptor::picture_id)
-            .map(|id| id.wrapping_add(epoch.picture_shift) & 0x7fff);
-        let tl0 = packet
-            .vp8
-            .and_then(Vp8Descriptor::tl0_pic_idx)
-            .map(|id| id.wrapping_add(epoch.tl0_shift));
+        let picture =
+            packet.vp8.and_then(Vp8Descriptor::picture_id).map(|id| id.wrapping_add(epoch.picture_shift) & 0x7fff);
+        let tl0 = packet.vp8.and_then(Vp8Descriptor::tl0_pic_idx).map(|id| id.wrapping_add(epoch.tl0_shift));
         if self.last.is_none_or(|last| seq > last.seq) {
             let wall = wall(packet);
-            self.last = Some(Last {
-                seq,
-                time,
-                picture,
-                tl0,
-                at: packet.at,
-                wall,
-            });
+            self.last = Some(Last { seq, time, picture, tl0, at: packet.at, wall });
         }
-        Some(Place {
-            seq,
-            time,
-            patch: packet.vp8.and_then(|vp8| patch(vp8, picture, tl0)),
-        })
+        Some(Place { seq, time, patch: packet.vp8.and_then(|vp8| patch(vp8, picture, tl0)) })
     }
 
     fn begin(&self, packet: &Arrival<'_>) -> Epoch {
@@ -152,28 +130,15 @@ impl Forwarder {
                 // Between two layers of one sender its own reports tell the distance exactly; otherwise
                 // the time of arrival has to do.
                 let passed = match (last.wall, wall(packet)) {
-                    (Some(before), Some(after)) => {
-                        after.duration_since(before).unwrap_or(Duration::ZERO)
-                    }
+                    (Some(before), Some(after)) => after.duration_since(before).unwrap_or(Duration::ZERO),
                     _ => packet.at.saturating_duration_since(last.at),
                 };
                 let arrived = packet.at.saturating_duration_since(last.at);
-                let passed = if passed > arrived + Duration::from_secs(2) {
-                    arrived
-                } else {
-                    passed
-                };
+                let passed = if passed > arrived + Duration::from_secs(2) { arrived } else { passed };
                 let ticks = (passed.as_secs_f64() * f64::from(packet.clock)) as u64;
-                let picture = last
-                    .picture
-                    .map_or(picture_in, |id| id.wrapping_add(1) & 0x7fff);
+                let picture = last.picture.map_or(picture_in, |id| id.wrapping_add(1) & 0x7fff);
                 let tl0 = last.tl0.map_or(tl0_in, |id| id.wrapping_add(1));
-                (
-                    last.seq + 1,
-                    last.time.wrapping_add(ticks.max(1)),
-                    picture,
-                    tl0,
-                )
+                (last.seq + 1, last.time.wrapping_add(ticks.max(1)), picture, tl0)
             }
         };
         Epoch {

@@ -70,35 +70,23 @@ impl Guard {
                 binding.heard = now;
                 return Verdict::Pass;
             }
-            return Verdict::Try {
-                ssrc,
-                evicted: None,
-            };
+            return Verdict::Try { ssrc, evicted: None };
         }
         let track = self.track(datagram);
-        let held = |b: &Binding| {
-            b.proven && b.track == track && now.saturating_duration_since(b.heard) < HELD
-        };
+        let held = |b: &Binding| b.proven && b.track == track && now.saturating_duration_since(b.heard) < HELD;
         if track.mid.is_some() && self.bindings.iter().any(held) {
             return Verdict::Refuse;
         }
         let mut evicted = None;
         if self.bindings.len() >= MAX_SSRCS {
-            let Some(oldest) = self
-                .bindings
-                .iter()
-                .position(|b| !b.proven || now.saturating_duration_since(b.heard) > HELD * 5)
+            let Some(oldest) =
+                self.bindings.iter().position(|b| !b.proven || now.saturating_duration_since(b.heard) > HELD * 5)
             else {
                 return Verdict::Refuse;
             };
             evicted = Some(self.bindings.remove(oldest).ssrc);
         }
-        self.bindings.push(Binding {
-            ssrc,
-            track,
-            proven: false,
-            heard: now,
-        });
+        self.bindings.push(Binding { ssrc, track, proven: false, heard: now });
         Verdict::Try { ssrc, evicted }
     }
 
@@ -210,24 +198,11 @@ mod tests {
     fn a_running_track_is_not_given_to_another_ssrc() {
         let now = crate::testing::start();
         let mut guard = guard();
-        assert_eq!(
-            guard.judge(&packet(7, "1", "q"), now),
-            Verdict::Try {
-                ssrc: 7,
-                evicted: None
-            }
-        );
+        assert_eq!(guard.judge(&packet(7, "1", "q"), now), Verdict::Try { ssrc: 7, evicted: None });
         guard.proved(7, now);
         assert_eq!(guard.judge(&packet(7, "1", "q"), now), Verdict::Pass);
         assert_eq!(guard.judge(&packet(8, "1", "q"), now), Verdict::Refuse);
-        assert_eq!(
-            guard.judge(&packet(9, "1", "h"), now),
-            Verdict::Try {
-                ssrc: 9,
-                evicted: None
-            },
-            "another layer"
-        );
+        assert_eq!(guard.judge(&packet(9, "1", "h"), now), Verdict::Try { ssrc: 9, evicted: None }, "another layer");
     }
 
     #[test]
@@ -237,13 +212,7 @@ mod tests {
         guard.judge(&packet(7, "1", ""), now);
         guard.proved(7, now);
         let later = now + HELD;
-        assert_eq!(
-            guard.judge(&packet(8, "1", ""), later),
-            Verdict::Try {
-                ssrc: 8,
-                evicted: None
-            }
-        );
+        assert_eq!(guard.judge(&packet(8, "1", ""), later), Verdict::Try { ssrc: 8, evicted: None });
     }
 
     #[test]
@@ -253,10 +222,7 @@ mod tests {
         guard.judge(&packet(7, "1", "q"), now);
         guard.proved(7, now);
         for ssrc in 1_000..101_000 {
-            assert!(matches!(
-                guard.judge(&packet(ssrc, "2", ""), now),
-                Verdict::Try { .. }
-            ));
+            assert!(matches!(guard.judge(&packet(ssrc, "2", ""), now), Verdict::Try { .. }));
             assert!(guard.bindings.len() <= MAX_SSRCS);
         }
         assert_eq!(guard.judge(&packet(7, "1", "q"), now), Verdict::Pass);

@@ -32,9 +32,7 @@ impl KeyframeRequests {
 
     /// Time passed. True: ask the publisher now.
     pub(crate) fn send_if_due(&mut self, now: Instant) -> bool {
-        let open = self
-            .sent
-            .is_none_or(|sent| now.saturating_duration_since(sent) >= REQUEST_GAP);
+        let open = self.sent.is_none_or(|sent| now.saturating_duration_since(sent) >= REQUEST_GAP);
         let send = self.wanted && open;
         if send {
             self.sent = Some(now);
@@ -52,9 +50,7 @@ mod tests {
     fn many_wishes_in_a_moment_become_one_request_now_and_one_after_the_gap() {
         let now = crate::testing::start();
         let mut requests = KeyframeRequests::default();
-        let sent = (0..100)
-            .filter(|ms| requests.want(now + Duration::from_millis(*ms)))
-            .count();
+        let sent = (0..100).filter(|ms| requests.want(now + Duration::from_millis(*ms))).count();
         assert_eq!(sent, 1);
         assert_eq!(requests.due(), Some(now + REQUEST_GAP));
         assert!(requests.send_if_due(now + REQUEST_GAP));

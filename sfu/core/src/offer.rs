@@ -23,9 +23,7 @@ pub enum OfferError {
         lines: usize,
     },
     /// Not SDP, or SDP that cannot be answered.
-    #[error(
-        "the offer cannot be used: offer audio, camera, screen and receive slots in one BUNDLE with rtcp-mux"
-    )]
+    #[error("the offer cannot be used: offer audio, camera, screen and receive slots in one BUNDLE with rtcp-mux")]
     Malformed,
     /// The room or the worker is full.
     #[error("this visit is full: ask someone to leave, then try again")]
@@ -68,14 +66,10 @@ pub(crate) fn outline(sdp: &str) -> Result<Outline, OfferError> {
     let session = sections.next().unwrap_or_default();
     let sections: Vec<&str> = sections.collect();
     if sections.len() > MAX_MEDIA_LINES {
-        return Err(OfferError::TooManyLines {
-            lines: sections.len(),
-        });
+        return Err(OfferError::TooManyLines { lines: sections.len() });
     }
     let attribute = |section: &str, name: &str| {
-        section
-            .lines()
-            .find_map(|line| line.trim_end().strip_prefix(name).map(str::to_owned))
+        section.lines().find_map(|line| line.trim_end().strip_prefix(name).map(str::to_owned))
     };
     let fingerprint = std::iter::once(session)
         .chain(sections.iter().copied())

@@ -164,8 +164,7 @@ impl Peer {
             .set_stats_interval(Some(STATS_EVERY))
             .build(now);
         for address in candidates {
-            let candidate =
-                Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;
+            let candidate = Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;
             rtc.add_local_candidate(candidate);
         }
         let mut peer = Peer {
@@ -189,12 +188,7 @@ impl Peer {
     }
 
     /// Answers a further offer of the same connection: more slots, changed directions, an ICE restart.
-    pub(crate) fn renegotiate(
-        &mut self,
-        sdp: &str,
-        now: Instant,
-        said: &mut Vec<Said>,
-    ) -> Result<String, OfferError> {
+    pub(crate) fn renegotiate(&mut self, sdp: &str, now: Instant, said: &mut Vec<Said>) -> Result<String, OfferError> {
         let plan = outline(sdp)?;
         self.negotiate(sdp, plan, now, said)
     }
@@ -225,8 +219,7 @@ impl Peer {
             let pt = |wanted: RtcCodec| {
                 let media = self.rtc.media(id)?;
                 let mut all = self.rtc.codec_config().params().iter();
-                all.find(|p| p.spec().codec == wanted && media.remote_pts().contains(&p.pt()))
-                    .map(|p| p.pt())
+                all.find(|p| p.spec().codec == wanted && media.remote_pts().contains(&p.pt())).map(|p| p.pt())
             };
             let (opus, vp8) = (pt(RtcCodec::Opus), pt(RtcCodec::Vp8));
             if let Some(media) = self.rtc.media(id) {
@@ -246,15 +239,7 @@ impl Peer {
                 }
                 ssrc = Some(stream.ssrc());
             }
-            self.lines.push(Line {
-                mid: line.mid,
-                audio: line.audio,
-                use_: line.use_,
-                id,
-                ssrc,
-                opus,
-                vp8,
-            });
+            self.lines.push(Line { mid: line.mid, audio: line.audio, use_: line.use_, id, ssrc, opus, vp8 });
         }
         self.flush(now, said);
         Ok(answer)
@@ -267,22 +252,13 @@ impl Peer {
 
     /// The m-line on which the client sends this source.
     pub(crate) fn line_of(&self, source: Source) -> Option<usize> {
-        self.lines
-            .iter()
-            .position(|line| line.use_ == LineUse::Sends(source))
+        self.lines.iter().position(|line| line.use_ == LineUse::Sends(source))
     }
 
     /// Whether this is a STUN message that proves to know this peer's ICE password (or another kind of packet
     /// from where it is already known).
-    pub(crate) fn accepts(
-        &self,
-        from: SocketAddr,
-        to: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-    ) -> bool {
-        Receive::new(Protocol::Udp, from, to, datagram)
-            .is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
+    pub(crate) fn accepts(&self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
     }
 
     /// Takes a datagram that arrived. False: a guard refused it, nothing happened.
@@ -313,9 +289,7 @@ impl Peer {
             return false;
         };
         let before = said.len();
-        self.act(now, said, |rtc| {
-            rtc.handle_input(Input::Receive(now, receive))
-        });
+        self.act(now, said, |rtc| rtc.handle_input(Input::Receive(now, receive)));
         // str0m says nothing of a packet that fails authentication: media that came out proves the SSRC.
         if let Some(ssrc) = tried
             && said[before..].iter().any(|s| matches!(s, Said::Media(_)))
@@ -327,13 +301,7 @@ impl Peer {
 
     /// Queues a packet on a slot; [`Peer::flush`] sends it. False if this slot cannot carry it.
     pub(crate) fn write(&mut self, line: usize, out: Outgoing<'_>, now: Instant) -> bool {
-        let Some(Line {
-            ssrc: Some(ssrc),
-            opus,
-            vp8,
-            ..
-        }) = self.lines.get(line)
-        else {
+        let Some(Line { ssrc: Some(ssrc), opus, vp8, .. }) = self.lines.get(line) else {
             return false;
         };
         let (ssrc, pt) = match out.packet.codec {
@@ -348,9 +316,7 @@ impl Peer {
         };
         let packet = out.packet;
         let extensions = ExtensionValues {
-            audio_level: packet
-                .level
-                .map(|level| -i8::try_from(level.min(127)).unwrap_or(i8::MAX)),
+            audio_level: packet.level.map(|level| -i8::try_from(level.min(127)).unwrap_or(i8::MAX)),
             voice_activity: packet.voice,
             video_orientation: packet.rotation,
             ..ExtensionValues::default()
@@ -368,12 +334,7 @@ impl Peer {
 
     /// Forgets what was sent on a slot, so that no NACK brings it back.
     pub(crate) fn forget(&mut self, line: usize, now: Instant, said: &mut Vec<Said>) {
-        let Some(Line {
-            ssrc: Some(ssrc),
-            audio: false,
-            ..
-        }) = self.lines.get(line)
-        else {
+        let Some(Line { ssrc: Some(ssrc), audio: false, .. }) = self.lines.get(line) else {
             return;
         };
         let ssrc = *ssrc;
@@ -411,12 +372,7 @@ impl Peer {
     }
 
     /// The one door: changes, then drains until only a timeout is left.
-    fn act(
-        &mut self,
-        now: Instant,
-        said: &mut Vec<Said>,
-        change: impl FnOnce(&mut Rtc) -> Result<(), RtcError>,
-    ) {
+    fn act(&mut self, now: Instant, said: &mut Vec<Said>, change: impl FnOnce(&mut Rtc) -> Result<(), RtcError>) {
         if let Err(error) = change(&mut self.rtc) {
             self.failed(&error);
         }
@@ -426,11 +382,9 @@ impl Peer {
                     self.timeout = at;
                     break;
                 }
-                Ok(Output::Transmit(t)) => said.push(Said::Transmit(Transmit {
-                    from: t.source,
-                    to: t.destination,
-                    contents: t.contents,
-                })),
+                Ok(Output::Transmit(t)) => {
+                    said.push(Said::Transmit(Transmit { from: t.source, to: t.destination, contents: t.contents }))
+                }
                 Ok(Output::Event(event)) => self.heard(event, said),
                 Err(error) => {
                     self.failed(&error);
@@ -464,32 +418,13 @@ impl Peer {
                     said.push(Said::KeyframeWanted { line });
                 }
             }
-            Event::MediaEgressStats(MediaEgressStats {
-                mid,
-                loss,
-                rtt,
-                nacks,
-                packets,
-                bytes,
-                remote,
-                ..
-            }) => {
+            Event::MediaEgressStats(MediaEgressStats { mid, loss, rtt, nacks, packets, bytes, remote, .. }) => {
                 if let Some(line) = self.line(mid) {
                     let jitter = remote.map_or(0, |r| r.jitter);
-                    said.push(Said::Egress {
-                        line,
-                        loss,
-                        rtt,
-                        jitter,
-                        nacks,
-                        packets,
-                        bytes,
-                    });
+                    said.push(Said::Egress { line, loss, rtt, jitter, nacks, packets, bytes });
                 }
             }
-            Event::MediaIngressStats(MediaIngressStats { rtt, .. }) => {
-                said.push(Said::Ingress { rtt })
-            }
+            Event::MediaIngressStats(MediaIngressStats { rtt, .. }) => said.push(Said::Ingress { rtt }),
             Event::PeerStats(stats) => said.push(Said::Transport { rtt: stats.rtt }),
             _ => {}
         }
@@ -522,15 +457,10 @@ impl Peer {
             time: packet.time.numer(),
             marker: header.marker,
             payload: packet.payload,
-            level: header
-                .ext_vals
-                .audio_level
-                .map(|level| level.unsigned_abs()),
+            level: header.ext_vals.audio_level.map(|level| level.unsigned_abs()),
             voice: header.ext_vals.voice_activity,
             rotation: header.ext_vals.video_orientation,
-            report: packet
-                .last_sender_info
-                .map(|info| (info.rtp_time.numer(), info.ntp_time)),
+            report: packet.last_sender_info.map(|info| (info.rtp_time.numer(), info.ntp_time)),
         })
     }
 }

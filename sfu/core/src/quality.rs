@@ -93,13 +93,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            began: now,
-            epoch: now,
-            rtt: None,
-            up: Vec::new(),
-            down: Vec::new(),
-        }
+        Self { began: now, epoch: now, rtt: None, up: Vec::new(), down: Vec::new() }
     }
 
     pub(crate) fn rtt(&mut self, rtt: Option<Duration>) {
@@ -107,15 +101,7 @@ impl Meter {
     }
 
     /// A packet arrived from the client.
-    pub(crate) fn arrived(
-        &mut self,
-        ssrc: u32,
-        codec: Codec,
-        seq: u64,
-        time: u64,
-        bytes: usize,
-        now: Instant,
-    ) {
+    pub(crate) fn arrived(&mut self, ssrc: u32, codec: Codec, seq: u64, time: u64, bytes: usize, now: Instant) {
         let at = match self.up.iter().position(|stream| stream.ssrc == ssrc) {
             Some(at) => at,
             None => {
@@ -157,13 +143,7 @@ impl Meter {
         let at = match self.down.iter().position(|(line, _)| *line == report.line) {
             Some(at) => at,
             None => {
-                self.down.push((
-                    report.line,
-                    Report {
-                        audio: report.audio,
-                        ..Report::default()
-                    },
-                ));
+                self.down.push((report.line, Report { audio: report.audio, ..Report::default() }));
                 self.down.len() - 1
             }
         };
@@ -188,9 +168,7 @@ impl Meter {
 
     /// Ends the interval.
     pub(crate) fn sum(&mut self, now: Instant) -> [Interval; 2] {
-        let length = now
-            .saturating_duration_since(self.began)
-            .max(Duration::from_millis(1));
+        let length = now.saturating_duration_since(self.began).max(Duration::from_millis(1));
         self.began = now;
         let rtt_ms = self.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0);
         let mut up = Sum::default();
@@ -217,23 +195,13 @@ impl Meter {
             let clock = if slot.audio { 48.0 } else { 90.0 };
             if slot.packets > 0 {
                 let jitter_ms = f64::from(slot.jitter) / clock;
-                down.add(
-                    slot.audio,
-                    slot.packets,
-                    slot.packets as f64,
-                    slot.lost,
-                    slot.bytes,
-                    jitter_ms,
-                );
+                down.add(slot.audio, slot.packets, slot.packets as f64, slot.lost, slot.bytes, jitter_ms);
             }
             slot.packets = 0;
             slot.bytes = 0;
             slot.lost = 0.0;
         }
-        [
-            up.interval(Direction::Up, rtt_ms, length),
-            down.interval(Direction::Down, rtt_ms, length),
-        ]
+        [up.interval(Direction::Up, rtt_ms, length), down.interval(Direction::Down, rtt_ms, length)]
     }
 }
 
@@ -255,15 +223,7 @@ struct Voice {
 }
 
 impl Sum {
-    fn add(
-        &mut self,
-        audio: bool,
-        packets: u64,
-        expected: f64,
-        lost: f64,
-        bytes: u64,
-        jitter_ms: f64,
-    ) {
+    fn add(&mut self, audio: bool, packets: u64, expected: f64, lost: f64, bytes: u64, jitter_ms: f64) {
         self.packets += packets;
         self.expected += expected;
         self.lost += lost;
@@ -280,29 +240,17 @@ impl Sum {
 
     fn interval(&self, direction: Direction, rtt_ms: Option<f32>, length: Duration) -> Interval {
         let share = |lost: f64, expected: f64| {
-            if expected > 0.0 {
-                (lost / expected) as f32
-            } else {
-                0.0
-            }
+            if expected > 0.0 { (lost / expected) as f32 } else { 0.0 }
         };
         let mos = self.voice.map(|voice| {
             let loss = share(voice.lost, voice.expected);
-            mos(
-                rtt_ms.unwrap_or(0.0),
-                voice.jitter_ms as f32,
-                loss,
-                Codec::Opus,
-            )
+            mos(rtt_ms.unwrap_or(0.0), voice.jitter_ms as f32, loss, Codec::Opus)
         });
         Interval {
             direction,
             rtt_ms,
             loss: share(self.lost, self.expected),
-            jitter_ms: self
-                .voice
-                .map_or(self.video_jitter_ms, |voice| voice.jitter_ms)
-                as f32,
+            jitter_ms: self.voice.map_or(self.video_jitter_ms, |voice| voice.jitter_ms) as f32,
             bitrate_bps: (self.bytes as f64 * 8.0 / length.as_secs_f64()) as u64,
             packets: self.packets,
             interval_ms: u32::try_from(length.as_millis()).unwrap_or(u32::MAX),
@@ -319,11 +267,9 @@ mod tests {
     fn a_perfect_line_scores_best_and_every_impairment_lowers_it() {
         let best = mos(0.0, 0.0, 0.0, Codec::Opus);
         assert!(best > 4.35, "{best}");
-        for worse in [
-            mos(400.0, 0.0, 0.0, Codec::Opus),
-            mos(0.0, 60.0, 0.0, Codec::Opus),
-            mos(0.0, 0.0, 0.05, Codec::Opus),
-        ] {
+        for worse in
+            [mos(400.0, 0.0, 0.0, Codec::Opus), mos(0.0, 60.0, 0.0, Codec::Opus), mos(0.0, 0.0, 0.05, Codec::Opus)]
+        {
             assert!(worse < best - 0.05, "{worse}");
         }
         assert_eq!(mos(60_000.0, 1_000.0, 1.0, Codec::Opus), 1.0);
@@ -343,33 +289,15 @@ mod tests {
         let mut meter = Meter::new(start);
         for n in 0..100u64 {
             if n % 10 != 3 {
-                meter.arrived(
-                    7,
-                    Codec::Opus,
-                    500 + n,
-                    n * 960,
-                    100,
-                    start + Duration::from_millis(n * 20),
-                );
+                meter.arrived(7, Codec::Opus, 500 + n, n * 960, 100, start + Duration::from_millis(n * 20));
             }
         }
         for n in [3u64, 13, 23, 33, 43] {
-            meter.arrived(
-                7,
-                Codec::Opus,
-                500 + n,
-                n * 960,
-                100,
-                start + Duration::from_millis(1_990),
-            );
+            meter.arrived(7, Codec::Opus, 500 + n, n * 960, 100, start + Duration::from_millis(1_990));
         }
         let [up, down] = meter.sum(start + Duration::from_secs(5));
         assert!((up.loss - 0.05).abs() < 0.001, "{}", up.loss);
-        assert!(
-            up.jitter_ms < 0.01,
-            "evenly spaced, so no jitter: {}",
-            up.jitter_ms
-        );
+        assert!(up.jitter_ms < 0.01, "evenly spaced, so no jitter: {}", up.jitter_ms);
         assert_eq!((up.packets, up.bitrate_bps), (95, 95 * 100 * 8 / 5));
         assert_eq!((down.packets, down.mos), (0, None));
     }
@@ -380,14 +308,7 @@ mod tests {
         let mut meter = Meter::new(start);
         for n in 0..200u64 {
             let late = if n % 2 == 0 { 10 } else { 0 };
-            meter.arrived(
-                7,
-                Codec::Opus,
-                n + 1,
-                n * 960,
-                100,
-                start + Duration::from_millis(n * 20 + late),
-            );
+            meter.arrived(7, Codec::Opus, n + 1, n * 960, 100, start + Duration::from_millis(n * 20 + late));
         }
         let [up, _] = meter.sum(start + INTERVAL);
         assert!((up.jitter_ms - 10.0).abs() < 0.2, "{}", up.jitter_ms);

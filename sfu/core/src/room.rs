@@ -66,13 +66,7 @@ impl Room {
     ///
     /// # Errors
     /// The peer, if there was one, is as it was.
-    pub fn offer(
-        &mut self,
-        key: PeerKey,
-        sdp: &str,
-        now: Instant,
-        out: &mut Outbox,
-    ) -> Result<Answered, OfferError> {
+    pub fn offer(&mut self, key: PeerKey, sdp: &str, now: Instant, out: &mut Outbox) -> Result<Answered, OfferError> {
         let mut fresh = true;
         let mut said = std::mem::take(&mut self.said);
         let answer = match self.seat(key) {
@@ -88,13 +82,7 @@ impl Room {
                 if before.is_none() && self.seats.len() >= self.settings.limits.peers_per_room {
                     return Err(OfferError::RoomFull);
                 }
-                let made = Peer::new(
-                    &self.settings.identity,
-                    &self.settings.candidates,
-                    sdp,
-                    now,
-                    &mut said,
-                );
+                let made = Peer::new(&self.settings.identity, &self.settings.candidates, sdp, now, &mut said);
                 made.map(|(peer, answer)| {
                     let admitted = self.admitted.contains(&key);
                     let seat = Seat::new(key, peer, admitted, now);
@@ -103,11 +91,7 @@ impl Room {
                             let mut old = std::mem::replace(&mut self.seats[at], seat);
                             let mut goodbye = Vec::new();
                             old.peer.close(now, &mut goodbye);
-                            said.extend(
-                                goodbye
-                                    .into_iter()
-                                    .filter(|s| matches!(s, Said::Transmit(_))),
-                            );
+                            said.extend(goodbye.into_iter().filter(|s| matches!(s, Said::Transmit(_))));
                         }
                         None => self.seats.push(seat),
                     }
@@ -129,16 +113,8 @@ impl Room {
     }
 
     /// Whether a STUN message from a new address proves to come from this peer.
-    pub fn accepts(
-        &self,
-        key: PeerKey,
-        from: SocketAddr,
-        to: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-    ) -> bool {
-        self.seat(key)
-            .is_some_and(|at| self.seats[at].peer.accepts(from, to, datagram, now))
+    pub fn accepts(&self, key: PeerKey, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        self.seat(key).is_some_and(|at| self.seats[at].peer.accepts(from, to, datagram, now))
     }
 
     /// Takes a datagram from where this peer is known to be. What it leads to is queued until [`Room::flush`].
@@ -254,19 +230,10 @@ impl Room {
         let seats = self.seats.iter().flat_map(|seat| {
             let lost = (seat.connected && !seat.lost).then_some(seat.heard + LOST_AFTER);
             let sum = seat.connected.then(|| seat.meter.due());
-            let requests = seat
-                .tracks
-                .iter()
-                .flat_map(|track| &track.layers)
-                .filter_map(|layer| layer.requests.due());
-            [Some(seat.peer.timeout()), lost, sum]
-                .into_iter()
-                .flatten()
-                .chain(requests)
+            let requests = seat.tracks.iter().flat_map(|track| &track.layers).filter_map(|layer| layer.requests.due());
+            [Some(seat.peer.timeout()), lost, sum].into_iter().flatten().chain(requests)
         });
-        seats
-            .chain(self.reassign_at.filter(|_| !self.seats.is_empty()))
-            .min()
+        seats.chain(self.reassign_at.filter(|_| !self.seats.is_empty())).min()
     }
 
     /// Lets time pass.
@@ -285,13 +252,7 @@ impl Room {
             }
             let tracks = seat.tracks.iter().enumerate();
             let due: Vec<(usize, usize)> = tracks
-                .flat_map(|(t, track)| {
-                    track
-                        .layers
-                        .iter()
-                        .enumerate()
-                        .map(move |(l, layer)| (t, l, layer))
-                })
+                .flat_map(|(t, track)| track.layers.iter().enumerate().map(move |(l, layer)| (t, l, layer)))
                 .filter(|(.., layer)| layer.requests.due().is_some_and(|due| now >= due))
                 .map(|(t, l, _)| (t, l))
                 .collect();
@@ -337,27 +298,11 @@ impl Room {
                     self.reassign(now, out);
                 }
                 Said::KeyframeWanted { line } => self.pass_on_keyframe_wish(at, line, now, out),
-                Said::Egress {
-                    line,
-                    loss,
-                    rtt,
-                    jitter,
-                    nacks,
-                    packets,
-                    bytes,
-                } => {
+                Said::Egress { line, loss, rtt, jitter, nacks, packets, bytes } => {
                     let seat = &mut self.seats[at];
                     seat.meter.rtt(rtt);
                     let audio = seat.peer.lines.get(line).is_some_and(|line| line.audio);
-                    let report = SlotReport {
-                        line,
-                        audio,
-                        loss,
-                        jitter,
-                        packets,
-                        bytes,
-                        nacks,
-                    };
+                    let report = SlotReport { line, audio, loss, jitter, packets, bytes, nacks };
                     let (packets, bytes, nacks) = seat.meter.reported(report);
                     out.tally.nacks += nacks;
                     if let Some(loss) = loss {
@@ -373,8 +318,7 @@ impl Room {
                     seat.meter.rtt(rtt);
                     let (lost, packets, bytes) = std::mem::take(&mut seat.reported);
                     if packets > 0 {
-                        seat.budget
-                            .report(lost / packets as f64, bytes as f64 * 8.0);
+                        seat.budget.report(lost / packets as f64, bytes as f64 * 8.0);
                         self.choose_layers(at, now, out);
                     }
                 }
@@ -389,8 +333,6 @@ impl Room {
 
 impl std::fmt::Debug for Room {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Room")
-            .field("peers", &self.seats.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Room").field("peers", &self.seats.len()).finish_non_exhaustive()
     }
 }

@@ -96,8 +96,7 @@ impl Seat {
             }
         }
         let peer = &self.peer;
-        self.tracks
-            .retain(|track| peer.line_of(track.source) == Some(track.line));
+        self.tracks.retain(|track| peer.line_of(track.source) == Some(track.line));
     }
 
     /// May send to and receive from others now.
@@ -115,16 +114,8 @@ impl Seat {
 
     /// The slots in use, as the client is told.
     pub(crate) fn shown(&self) -> Vec<Slot> {
-        let used = self
-            .slots
-            .iter()
-            .filter_map(|slot| slot.from.map(|from| (slot, from)));
-        used.map(|(slot, (from, source))| Slot {
-            mid: slot.mid.clone(),
-            source,
-            from,
-        })
-        .collect()
+        let used = self.slots.iter().filter_map(|slot| slot.from.map(|from| (slot, from)));
+        used.map(|(slot, (from, source))| Slot { mid: slot.mid.clone(), source, from }).collect()
     }
 
     /// The sources that others may be shown now, with the most important first.
@@ -137,9 +128,7 @@ impl Seat {
             match track.source {
                 // A microphone keeps its place while muted; who speaks goes first.
                 Source::Microphone => offers.push((Source::Microphone, self.loudness)),
-                Source::Screen if track.live(now, SLOT_HELD) => {
-                    offers.push((Source::Screen, 1_000.0))
-                }
+                Source::Screen if track.live(now, SLOT_HELD) => offers.push((Source::Screen, 1_000.0)),
                 Source::Camera => offers.push((Source::Camera, 0.0)),
                 Source::Screen => {}
             }
@@ -154,11 +143,7 @@ impl Seat {
         let mut changed = false;
         let receiving = self.open();
         let key = self.key;
-        let wanted = || {
-            offers
-                .iter()
-                .filter(move |(from, ..)| receiving && *from != key)
-        };
+        let wanted = || offers.iter().filter(move |(from, ..)| receiving && *from != key);
         for slot in &mut self.slots {
             let Some((from, source)) = slot.from else {
                 continue;
@@ -172,20 +157,12 @@ impl Seat {
             }
         }
         let mut waiting: Vec<_> = wanted()
-            .filter(|(from, source, _)| {
-                !self
-                    .slots
-                    .iter()
-                    .any(|slot| slot.from == Some((*from, *source)))
-            })
+            .filter(|(from, source, _)| !self.slots.iter().any(|slot| slot.from == Some((*from, *source))))
             .collect();
         waiting.sort_by(|a, b| b.2.total_cmp(&a.2));
         for (from, source, loudness) in waiting {
             let audio = *source == Source::Microphone;
-            let free = self
-                .slots
-                .iter()
-                .position(|slot| slot.audio == audio && slot.from.is_none());
+            let free = self.slots.iter().position(|slot| slot.audio == audio && slot.from.is_none());
             let at = free.or_else(|| self.displaced(offers, audio, *loudness));
             let Some(at) = at else { continue };
             let slot = &mut self.slots[at];
@@ -201,27 +178,13 @@ impl Seat {
     }
 
     /// The slot that has to make room: for a voice the quietest one if it is clearly quieter, for a screen any camera.
-    fn displaced(
-        &self,
-        offers: &[(PeerKey, Source, f32)],
-        audio: bool,
-        importance: f32,
-    ) -> Option<usize> {
+    fn displaced(&self, offers: &[(PeerKey, Source, f32)], audio: bool, importance: f32) -> Option<usize> {
         let (margin, of_kind) = if audio { (15.0, true) } else { (500.0, false) };
         let weight = |from: Option<(PeerKey, Source)>| {
-            offers
-                .iter()
-                .find(|offer| Some((offer.0, offer.1)) == from)
-                .map_or(0.0, |offer| offer.2)
+            offers.iter().find(|offer| Some((offer.0, offer.1)) == from).map_or(0.0, |offer| offer.2)
         };
-        let kind = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.audio == of_kind);
-        let (at, least) = kind
-            .map(|(n, slot)| (n, weight(slot.from)))
-            .min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let kind = self.slots.iter().enumerate().filter(|(_, slot)| slot.audio == of_kind);
+        let (at, least) = kind.map(|(n, slot)| (n, weight(slot.from))).min_by(|a, b| a.1.total_cmp(&b.1))?;
         (importance > least + margin).then_some(at)
     }
 
@@ -239,12 +202,7 @@ impl Seat {
         let Some(place) = slot.forwarder.place(arrival, wanted) else {
             return false;
         };
-        let outgoing = Outgoing {
-            packet,
-            seq: place.seq,
-            time: place.time as u32,
-            patch: place.patch,
-        };
+        let outgoing = Outgoing { packet, seq: place.seq, time: place.time as u32, patch: place.patch };
         let written = self.peer.write(slot.line, outgoing, now);
         self.dirty |= written;
         written

@@ -16,10 +16,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            peers_per_room: 64,
-            rooms_per_worker: 10_000,
-        }
+        Self { peers_per_room: 64, rooms_per_worker: 10_000 }
     }
 }
 
@@ -36,18 +33,11 @@ pub struct Settings {
 impl Settings {
     /// Settings with a new DTLS certificate. `unix_us` is `now` in microseconds since the Unix epoch.
     pub fn new(candidates: Vec<SocketAddr>, limits: Limits, now: Instant, unix_us: i64) -> Self {
-        Self {
-            identity: Identity::new(),
-            candidates,
-            limits,
-            clock: (now, unix_us),
-        }
+        Self { identity: Identity::new(), candidates, limits, clock: (now, unix_us) }
     }
 
     pub(crate) fn unix_us(&self, now: Instant) -> i64 {
         let since = now.saturating_duration_since(self.clock.0).as_micros();
-        self.clock
-            .1
-            .saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
+        self.clock.1.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
     }
 }

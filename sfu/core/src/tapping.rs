@@ -53,9 +53,7 @@ impl Tap {
 
     /// Whether the stream's epoch began with the publisher's packet of this number.
     pub(crate) fn began(&self, peer: PeerKey, source: Source, seq: u64) -> bool {
-        self.streams
-            .iter()
-            .any(|s| s.peer == peer && s.source == source && s.forwarder.began(seq))
+        self.streams.iter().any(|s| s.peer == peer && s.source == source && s.forwarder.began(seq))
     }
 
     /// Takes a packet for the recorder.
@@ -69,24 +67,12 @@ impl Tap {
         received_us: i64,
     ) -> Taken {
         if !self.covers(peer) {
-            return Taken {
-                packet: None,
-                waits: false,
-                begins: false,
-            };
+            return Taken { packet: None, waits: false, begins: false };
         }
-        let at = match self
-            .streams
-            .iter()
-            .position(|s| s.peer == peer && s.source == track.source)
-        {
+        let at = match self.streams.iter().position(|s| s.peer == peer && s.source == track.source) {
             Some(at) => at,
             None => {
-                self.streams.push(Stream {
-                    peer,
-                    source: track.source,
-                    forwarder: Forwarder::new(0),
-                });
+                self.streams.push(Stream { peer, source: track.source, forwarder: Forwarder::new(0) });
                 self.streams.len() - 1
             }
         };
@@ -106,20 +92,12 @@ impl Tap {
             payload: Bytes::from_owner(packet.payload.clone()),
             received_us,
         });
-        Taken {
-            packet: taken,
-            waits,
-            begins,
-        }
+        Taken { packet: taken, waits, begins }
     }
 }
 
 /// Describes a packet for a forwarder.
-pub(crate) fn arrival<'a>(
-    packet: &'a Incoming,
-    vp8: Option<&'a Vp8Descriptor>,
-    now: Instant,
-) -> Arrival<'a> {
+pub(crate) fn arrival<'a>(packet: &'a Incoming, vp8: Option<&'a Vp8Descriptor>, now: Instant) -> Arrival<'a> {
     let video = packet.codec != crate::tap::Codec::Opus;
     Arrival {
         ssrc: packet.ssrc,

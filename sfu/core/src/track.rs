@@ -82,29 +82,13 @@ impl Layer {
 
 impl Track {
     pub(crate) fn new(line: usize, source: Source, now: Instant) -> Self {
-        Self {
-            line,
-            source,
-            layers: Vec::new(),
-            best: None,
-            looked: now,
-        }
+        Self { line, source, layers: Vec::new(), best: None, looked: now }
     }
 
     /// Notes a packet; `width` is that of the keyframe it starts, if it does.
-    pub(crate) fn note(
-        &mut self,
-        packet: &Incoming,
-        keyframe: bool,
-        width: Option<u32>,
-        now: Instant,
-    ) -> Noted {
+    pub(crate) fn note(&mut self, packet: &Incoming, keyframe: bool, width: Option<u32>, now: Instant) -> Noted {
         let mut changed = false;
-        let at = match self
-            .layers
-            .iter()
-            .position(|layer| layer.ssrc == packet.ssrc)
-        {
+        let at = match self.layers.iter().position(|layer| layer.ssrc == packet.ssrc) {
             Some(at) => at,
             None => {
                 changed = true;
@@ -126,8 +110,7 @@ impl Track {
             for layer in &mut self.layers {
                 let bps = std::mem::take(&mut layer.bytes) as f64 * 8.0 / passed.as_secs_f64();
                 layer.bps += (bps - layer.bps) * 0.3;
-                let stopped =
-                    layer.live && now.saturating_duration_since(layer.heard) > STOPPED_AFTER;
+                let stopped = layer.live && now.saturating_duration_since(layer.heard) > STOPPED_AFTER;
                 layer.live &= !stopped;
                 changed |= stopped;
             }
@@ -169,9 +152,7 @@ impl Track {
 
     /// Whether anything arrived lately.
     pub(crate) fn live(&self, now: Instant, within: Duration) -> bool {
-        self.layers
-            .iter()
-            .any(|layer| now.saturating_duration_since(layer.heard) <= within)
+        self.layers.iter().any(|layer| now.saturating_duration_since(layer.heard) <= within)
     }
 
     /// The layers as the allocator needs them.
@@ -182,11 +163,7 @@ impl Track {
             .map(|layer| {
                 // Before its first keyframe a layer's width is guessed from the contract's scales 4, 2, 1.
                 let guess = widest.unwrap_or(1_280) >> (2 - layer.rank.min(2));
-                LayerView {
-                    live: layer.live,
-                    width: layer.width.unwrap_or(guess),
-                    bps: layer.bps,
-                }
+                LayerView { live: layer.live, width: layer.width.unwrap_or(guess), bps: layer.bps }
             })
             .collect()
     }
@@ -195,10 +172,7 @@ impl Track {
 /// Width of a VP8 keyframe (RFC 6386, 9.1), given its RTP payload.
 pub(crate) fn vp8_width(payload: &[u8]) -> Option<u32> {
     // The start code 9d 01 2a stands 3 bytes into the frame, the descriptor before it has 1 to 6 bytes.
-    let at = payload
-        .get(..16.min(payload.len()))?
-        .windows(3)
-        .position(|bytes| bytes == [0x9d, 0x01, 0x2a])?;
+    let at = payload.get(..16.min(payload.len()))?.windows(3).position(|bytes| bytes == [0x9d, 0x01, 0x2a])?;
     let width = payload.get(at + 3..at + 5)?;
     Some(u32::from(u16::from_le_bytes([width[0], width[1]]) & 0x3fff))
 }

@@ -15,26 +15,10 @@ fn no_media_packet_passes_either_way_before_admission() {
     world.run_until_connected();
     world.admit(host);
     world.run_for(Duration::from_secs(5));
-    assert_eq!(
-        world.clients[host].received.len(),
-        0,
-        "the host got media of someone who waits"
-    );
-    assert_eq!(
-        world.clients[patient].received.len(),
-        0,
-        "someone who waits got media"
-    );
-    assert_eq!(
-        world.rtp_to.len(),
-        0,
-        "not one RTP datagram left the server: {:?}",
-        world.rtp_to
-    );
-    assert!(
-        world.out.tally.dropped_not_admitted > 1_000,
-        "the patient's media did arrive and was dropped"
-    );
+    assert_eq!(world.clients[host].received.len(), 0, "the host got media of someone who waits");
+    assert_eq!(world.clients[patient].received.len(), 0, "someone who waits got media");
+    assert_eq!(world.rtp_to.len(), 0, "not one RTP datagram left the server: {:?}", world.rtp_to);
+    assert!(world.out.tally.dropped_not_admitted > 1_000, "the patient's media did arrive and was dropped");
 }
 
 #[test]
@@ -49,28 +33,11 @@ fn admission_opens_both_ways_with_a_keyframe_at_once() {
     world.run_for(Duration::from_secs(2));
     for (me, other) in [(host, patient), (patient, host)] {
         let other_id = world.clients[other].id;
-        let video: Vec<_> = world.clients[me]
-            .received
-            .iter()
-            .filter(|p| p.layer.is_some())
-            .collect();
+        let video: Vec<_> = world.clients[me].received.iter().filter(|p| p.layer.is_some()).collect();
         assert!(video[0].keyframe, "what cannot be decoded is not sent");
-        assert!(
-            video[0].at - opened < Duration::from_millis(120),
-            "{:?}",
-            video[0].at - opened
-        );
-        assert_eq!(
-            world.clients[me].received.len(),
-            world.clients[me].from(other_id)
-        );
-        assert!(
-            world.clients[me]
-                .received
-                .iter()
-                .any(|p| p.level == Some(-30)),
-            "voice with its level"
-        );
+        assert!(video[0].at - opened < Duration::from_millis(120), "{:?}", video[0].at - opened);
+        assert_eq!(world.clients[me].received.len(), world.clients[me].from(other_id));
+        assert!(world.clients[me].received.iter().any(|p| p.level == Some(-30)), "voice with its level");
     }
 }
 
@@ -91,10 +58,7 @@ fn hold_closes_again_at_once_even_for_retransmissions() {
     world.admit(patient);
     let before = world.clients[patient].received.len();
     world.run_for(Duration::from_secs(1));
-    assert!(
-        world.clients[patient].received.len() > before + 30,
-        "admitted again, it goes on"
-    );
+    assert!(world.clients[patient].received.len() > before + 30, "admitted again, it goes on");
 }
 
 #[test]
@@ -107,12 +71,7 @@ fn no_packet_crosses_rooms() {
     for n in clients {
         let neighbour = world.clients[n ^ 1].id;
         assert!(world.clients[n].received.len() > 100);
-        assert!(
-            world.clients[n]
-                .received
-                .iter()
-                .all(|p| p.from == neighbour)
-        );
+        assert!(world.clients[n].received.iter().all(|p| p.from == neighbour));
     }
 }
 
@@ -125,30 +84,18 @@ fn slots_say_whose_picture_is_where() {
     world.admit(patient);
     world.shares[patient] = true;
     world.run_for(Duration::from_secs(2));
-    let (.., last) = world
-        .events
-        .iter()
-        .rfind(|(_, _, peer, kind)| *peer == key(1) && matches!(kind, EventKind::Slots(_)))
-        .unwrap();
-    let EventKind::Slots(slots) = last else {
-        unreachable!()
-    };
+    let (.., last) =
+        world.events.iter().rfind(|(_, _, peer, kind)| *peer == key(1) && matches!(kind, EventKind::Slots(_))).unwrap();
+    let EventKind::Slots(slots) = last else { unreachable!() };
     for source in [Source::Microphone, Source::Camera, Source::Screen] {
-        let slot = slots
-            .iter()
-            .find(|slot| slot.source == source)
-            .unwrap_or_else(|| panic!("no {source:?}"));
+        let slot = slots.iter().find(|slot| slot.source == source).unwrap_or_else(|| panic!("no {source:?}"));
         assert_eq!(slot.from, key(2));
         let layer = match source {
             Source::Microphone => None,
             Source::Camera => Some(2),
             Source::Screen => Some(9),
         };
-        let packets: Vec<_> = world.clients[host]
-            .received
-            .iter()
-            .filter(|p| p.mid == slot.mid)
-            .collect();
+        let packets: Vec<_> = world.clients[host].received.iter().filter(|p| p.mid == slot.mid).collect();
         assert!(
             packets.len() > 20 && packets.last().unwrap().layer == layer,
             "{source:?} is on the slot that was told"
@@ -156,18 +103,10 @@ fn slots_say_whose_picture_is_where() {
     }
     world.shares[patient] = false;
     world.run_for(Duration::from_secs(5));
-    let (.., last) = world
-        .events
-        .iter()
-        .rfind(|(_, _, peer, kind)| *peer == key(1) && matches!(kind, EventKind::Slots(_)))
-        .unwrap();
-    let EventKind::Slots(slots) = last else {
-        unreachable!()
-    };
-    assert!(
-        slots.iter().all(|slot| slot.source != Source::Screen),
-        "a screen that ended gives its slot back"
-    );
+    let (.., last) =
+        world.events.iter().rfind(|(_, _, peer, kind)| *peer == key(1) && matches!(kind, EventKind::Slots(_))).unwrap();
+    let EventKind::Slots(slots) = last else { unreachable!() };
+    assert!(slots.iter().all(|slot| slot.source != Source::Screen), "a screen that ended gives its slot back");
 }
 
 #[test]
@@ -180,12 +119,8 @@ fn a_peer_of_whom_nothing_arrives_is_lost_within_five_seconds_and_comes_back_by_
     world.run_for(Duration::from_secs(1));
     world.cut_off = Some(patient);
     let gone = world.now - world.start;
-    let lost = |world: &World| {
-        world
-            .events
-            .iter()
-            .any(|(_, _, peer, kind)| *peer == key(2) && *kind == EventKind::Lost)
-    };
+    let lost =
+        |world: &World| world.events.iter().any(|(_, _, peer, kind)| *peer == key(2) && *kind == EventKind::Lost);
     world.run_until("the loss is noticed", lost);
     assert!(world.now - world.start - gone < Duration::from_secs(5));
     world.cut_off = None;
@@ -219,11 +154,7 @@ fn the_same_seed_gives_the_same_events() {
             EventKind::Quality(interval) => format!("{:?}", interval.direction),
             other => format!("{other:?}"),
         };
-        world
-            .events
-            .iter()
-            .map(|(at, room, peer, kind)| (*at, *room, *peer, names(kind)))
-            .collect::<Vec<_>>()
+        world.events.iter().map(|(at, room, peer, kind)| (*at, *room, *peer, names(kind))).collect::<Vec<_>>()
     };
     let first = story(7);
     assert!(first.len() > 8, "{first:?}");

@@ -22,41 +22,26 @@ fn pair(seed: u64) -> World {
 /// The host shows the patient's camera this wide.
 fn show(world: &mut World, width: u32) {
     let now = world.now;
-    let demands: Vec<Demand> = world.clients[0].mids[5..8]
-        .iter()
-        .map(|mid| Demand {
-            mid: mid.to_string(),
-            width,
-        })
-        .collect();
+    let demands: Vec<Demand> =
+        world.clients[0].mids[5..8].iter().map(|mid| Demand { mid: mid.to_string(), width }).collect();
     world.rooms[0].view(key(1), &demands, now, &mut world.out);
 }
 
 fn video(world: &World) -> Vec<&Received> {
-    world.clients[0]
-        .received
-        .iter()
-        .filter(|packet| packet.layer.is_some())
-        .collect()
+    world.clients[0].received.iter().filter(|packet| packet.layer.is_some()).collect()
 }
 
 fn assert_continuous(packets: &[&Received]) {
     for pair in packets.windows(2) {
         let (a, b) = (pair[0], pair[1]);
         assert_eq!(b.seq, a.seq + 1, "sequence numbers: {a:?} then {b:?}");
-        assert!(
-            b.time >= a.time,
-            "timestamps do not go back: {a:?} then {b:?}"
-        );
+        assert!(b.time >= a.time, "timestamps do not go back: {a:?} then {b:?}");
         let step = (b.picture.unwrap() + 0x8000 - a.picture.unwrap()) & 0x7fff;
         let frames = u16::from(b.time != a.time);
         assert_eq!(step, frames, "picture ids count frames: {a:?} then {b:?}");
         assert_eq!(b.tl0.unwrap().wrapping_sub(a.tl0.unwrap()), frames as u8);
         if a.layer != b.layer {
-            assert!(
-                b.keyframe,
-                "a switch happens at a keyframe: {a:?} then {b:?}"
-            );
+            assert!(b.keyframe, "a switch happens at a keyframe: {a:?} then {b:?}");
         }
     }
 }
@@ -125,10 +110,7 @@ fn what_is_lost_on_either_way_is_repaired_by_retransmission() {
         let span = packets.last().unwrap().seq - packets[0].seq + 1;
         let missing = span - packets.len() as u64;
         assert!(span > 700, "{span}");
-        assert!(
-            missing * 1_000 < span * 3,
-            "{loss:?}: {missing} of {span} are missing for good"
-        );
+        assert!(missing * 1_000 < span * 3, "{loss:?}: {missing} of {span} are missing for good");
     }
 }
 
@@ -182,12 +164,7 @@ fn many_receivers_that_cannot_decode_do_not_flood_the_publisher() {
     world.clients[0].keyframe_requests.clear();
     for _ in 0..100 {
         for client in &mut world.clients[1..] {
-            let Some(mid) = client
-                .received
-                .iter()
-                .rfind(|p| p.layer.is_some())
-                .map(|p| p.mid.clone())
-            else {
+            let Some(mid) = client.received.iter().rfind(|p| p.layer.is_some()).map(|p| p.mid.clone()) else {
                 continue;
             };
             let mut api = client.rtc.direct_api();
@@ -200,10 +177,7 @@ fn many_receivers_that_cannot_decode_do_not_flood_the_publisher() {
         world.run_for(Duration::from_millis(20));
     }
     let asked: u32 = world.clients[0].keyframe_requests.values().sum();
-    assert!(
-        (3..=8).contains(&asked),
-        "2 s of constant asking by five receivers became {asked} requests"
-    );
+    assert!((3..=8).contains(&asked), "2 s of constant asking by five receivers became {asked} requests");
 }
 
 #[test]
@@ -220,15 +194,8 @@ fn the_tap_is_continuous_starts_with_keyframes_and_holds_only_whom_it_names() {
     world.run_for(Duration::from_secs(2));
     assert!(world.taps.len() > paused + 200);
     assert!(world.taps.iter().all(|packet| packet.peer == key(2)));
-    for (source, codec, clock) in [
-        (Source::Microphone, Codec::Opus, 48),
-        (Source::Camera, Codec::Vp8, 90),
-    ] {
-        let mut packets: Vec<_> = world
-            .taps
-            .iter()
-            .filter(|packet| packet.source == source)
-            .collect();
+    for (source, codec, clock) in [(Source::Microphone, Codec::Opus, 48), (Source::Camera, Codec::Vp8, 90)] {
+        let mut packets: Vec<_> = world.taps.iter().filter(|packet| packet.source == source).collect();
         assert!(packets.iter().all(|packet| packet.codec == codec));
         let starts = |payload: &[u8]| payload[0] & 0x10 != 0 && payload[6] & 1 == 0;
         if source == Source::Camera {
@@ -239,10 +206,7 @@ fn the_tap_is_continuous_starts_with_keyframes_and_holds_only_whom_it_names() {
             assert_eq!(pair[1].seq, pair[0].seq + 1);
             let media = (pair[1].rtp_time - pair[0].rtp_time) as i64 / clock;
             let wall = (pair[1].received_us - pair[0].received_us) / 1_000;
-            assert!(
-                (media - wall).abs() < 50,
-                "time stands for time: {media} ms of media in {wall} ms"
-            );
+            assert!((media - wall).abs() < 50, "time stands for time: {media} ms of media in {wall} ms");
         }
     }
 }

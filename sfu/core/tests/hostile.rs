@@ -29,22 +29,12 @@ fn call(seed: u64) -> World {
 fn film(world: &mut World, payload: &[u8]) {
     let now = world.now;
     let client = &mut world.clients[1];
-    let pt = client
-        .rtc
-        .codec_config()
-        .find(|p| p.spec().codec == Codec::Vp8)
-        .unwrap()
-        .pt();
+    let pt = client.rtc.codec_config().find(|p| p.spec().codec == Codec::Vp8).unwrap().pt();
     let mid = client.mids[1];
     client.layers[2].seq += 1;
     let (seq, time) = (client.layers[2].seq, client.layers[2].time);
     let write = RtpWrite::new(pt, seq.into(), time, now, payload).nackable(true);
-    client
-        .rtc
-        .direct_api()
-        .stream_tx_by_mid(mid, Some("f".into()))
-        .unwrap()
-        .write_rtp(write);
+    client.rtc.direct_api().stream_tx_by_mid(mid, Some("f".into())).unwrap().write_rtp(write);
     client.tick(now);
 }
 
@@ -60,15 +50,9 @@ fn authenticated_garbage_as_video_harms_nobody() {
         film(&mut world, &payload);
         world.run_for(Duration::from_millis(1));
     }
-    let (mine, theirs) = (
-        world.clients[0].received.len(),
-        world.clients[1].received.len(),
-    );
+    let (mine, theirs) = (world.clients[0].received.len(), world.clients[1].received.len());
     world.run_for(Duration::from_secs(1));
-    assert!(
-        world.clients[0].received.len() > mine + 50
-            && world.clients[1].received.len() > theirs + 50
-    );
+    assert!(world.clients[0].received.len() > mine + 50 && world.clients[1].received.len() > theirs + 50);
 }
 
 #[test]
@@ -88,24 +72,13 @@ fn any_datagram_from_a_peers_own_address_is_survived() {
     }
     let before = world.clients[0].received.len();
     world.run_for(Duration::from_secs(1));
-    assert!(
-        world.clients[0].received.len() > before + 50,
-        "the call goes on"
-    );
-    assert!(
-        !world
-            .events
-            .iter()
-            .any(|(.., kind)| *kind == EventKind::Lost)
-    );
+    assert!(world.clients[0].received.len() > before + 50, "the call goes on");
+    assert!(!world.events.iter().any(|(.., kind)| *kind == EventKind::Lost));
 }
 
 #[test]
 fn a_room_takes_no_more_peers_than_it_may() {
-    let limits = Limits {
-        peers_per_room: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { peers_per_room: 2, ..Limits::default() };
     let mut world = World::with_limits(1, 33, limits);
     (0..2).for_each(|_| {
         world.join(0);
@@ -116,10 +89,5 @@ fn a_room_takes_no_more_peers_than_it_may() {
     let refused = world.rooms[0].offer(key(3), &offer, now, &mut world.out);
     assert_eq!(refused, Err(sfu_core::offer::OfferError::RoomFull));
     let again = world.clients[1].offer().0;
-    assert!(
-        world.rooms[0]
-            .offer(key(2), &again, now, &mut world.out)
-            .is_ok(),
-        "who is in may offer again"
-    );
+    assert!(world.rooms[0].offer(key(2), &again, now, &mut world.out).is_ok(), "who is in may offer again");
 }

@@ -16,40 +16,14 @@ use crate::tap_sink::TapSink;
 /// What other threads ask of a worker.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Offer {
-        room: RoomKey,
-        peer: PeerKey,
-        sdp: String,
-        reply: oneshot::Sender<Result<String, OfferError>>,
-    },
-    Admit {
-        room: RoomKey,
-        peer: PeerKey,
-    },
-    Hold {
-        room: RoomKey,
-        peer: PeerKey,
-    },
-    Close {
-        room: RoomKey,
-        peer: PeerKey,
-    },
-    CloseRoom {
-        room: RoomKey,
-    },
-    View {
-        room: RoomKey,
-        peer: PeerKey,
-        demands: Vec<Demand>,
-    },
-    Tap {
-        room: RoomKey,
-        peers: Vec<PeerKey>,
-        sink: TapSink,
-    },
-    Untap {
-        room: RoomKey,
-    },
+    Offer { room: RoomKey, peer: PeerKey, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
+    Admit { room: RoomKey, peer: PeerKey },
+    Hold { room: RoomKey, peer: PeerKey },
+    Close { room: RoomKey, peer: PeerKey },
+    CloseRoom { room: RoomKey },
+    View { room: RoomKey, peer: PeerKey, demands: Vec<Demand> },
+    Tap { room: RoomKey, peers: Vec<PeerKey>, sink: TapSink },
+    Untap { room: RoomKey },
     Stop,
 }
 
@@ -67,12 +41,7 @@ impl Worker {
 
     fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Offer {
-                room,
-                peer,
-                sdp,
-                reply,
-            } => {
+            Command::Offer { room, peer, sdp, reply } => {
                 let answer = self.offer(room, peer, &sdp, now);
                 // The asker may have gone; the peer is closed by whoever watches it.
                 let _gone: Result<(), _> = reply.send(answer);
@@ -92,12 +61,8 @@ impl Worker {
                 self.at(room, |room, out| room.close_all(now, out));
                 self.finish_round(now);
                 if let Some(n) = self.by_key.remove(&room) {
-                    let gone: Vec<PeerKey> = self
-                        .whereabouts
-                        .keys()
-                        .filter(|(place, _)| *place == n)
-                        .map(|(_, peer)| *peer)
-                        .collect();
+                    let gone: Vec<PeerKey> =
+                        self.whereabouts.keys().filter(|(place, _)| *place == n).map(|(_, peer)| *peer).collect();
                     for peer in gone {
                         self.forget(n, peer);
                     }
@@ -105,11 +70,7 @@ impl Worker {
                     self.free.push(n);
                 }
             }
-            Command::View {
-                room,
-                peer,
-                demands,
-            } => self.at(room, |room, out| room.view(peer, &demands, now, out)),
+            Command::View { room, peer, demands } => self.at(room, |room, out| room.view(peer, &demands, now, out)),
             Command::Tap { room, peers, sink } => match self.open_place(room) {
                 Ok(n) => {
                     if let Some(place) = &mut self.places[n] {
@@ -121,33 +82,18 @@ impl Worker {
             },
             Command::Untap { room } => {
                 self.at(room, |room, _| room.untap());
-                if let Some(Some(place)) =
-                    self.by_key.get(&room).and_then(|n| self.places.get_mut(*n))
-                {
+                if let Some(Some(place)) = self.by_key.get(&room).and_then(|n| self.places.get_mut(*n)) {
                     place.sink = None;
                 }
             }
             Command::Stop => {}
         }
-        self.tally
-            .rooms
-            .store(self.by_key.len() as u64, Ordering::Relaxed);
-        let peers: usize = self
-            .places
-            .iter()
-            .flatten()
-            .map(|place| place.room.peers())
-            .sum();
+        self.tally.rooms.store(self.by_key.len() as u64, Ordering::Relaxed);
+        let peers: usize = self.places.iter().flatten().map(|place| place.room.peers()).sum();
         self.tally.peers.store(peers as u64, Ordering::Relaxed);
     }
 
-    fn offer(
-        &mut self,
-        key: RoomKey,
-        peer: PeerKey,
-        sdp: &str,
-        now: Instant,
-    ) -> Result<String, OfferError> {
+    fn offer(&mut self, key: RoomKey, peer: PeerKey, sdp: &str, now: Instant) -> Result<String, OfferError> {
         let n = self.open_place(key)?;
         let mut answered = Err(OfferError::RoomFull);
         let mut ufrag = String::new();
@@ -160,8 +106,7 @@ impl Worker {
             self.forget(n, peer);
         }
         let about = self.whereabouts.entry((n, peer)).or_default();
-        self.by_ufrag
-            .remove(&std::mem::replace(&mut about.ufrag, ufrag.clone()));
+        self.by_ufrag.remove(&std::mem::replace(&mut about.ufrag, ufrag.clone()));
         self.by_ufrag.insert(ufrag, Route { place: n, peer });
         Ok(answered.sdp)
     }
@@ -175,13 +120,7 @@ impl Worker {
             return Err(OfferError::RoomFull);
         }
         let room = Room::new(self.settings.clone());
-        let place = Some(Place {
-            key,
-            room,
-            sink: None,
-            scheduled: None,
-            touched: false,
-        });
+        let place = Some(Place { key, room, sink: None, scheduled: None, touched: false });
         let n = match self.free.pop() {
             Some(n) => {
                 self.places[n] = place;

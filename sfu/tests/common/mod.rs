@@ -17,12 +17,7 @@ use sfu::{Config, Event, Limits, PeerKey, RoomKey, Sfu};
 pub const ROOM: RoomKey = RoomKey(77);
 
 pub fn config(workers: usize) -> Config {
-    Config {
-        bind: "127.0.0.1:0".parse().unwrap(),
-        public: vec![],
-        workers,
-        limits: Limits::default(),
-    }
+    Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers, limits: Limits::default() }
 }
 
 pub fn start() -> (Sfu, tokio::sync::mpsc::Receiver<Event>) {
@@ -53,13 +48,7 @@ impl Live {
             let (client, socket, stop) = (client.clone(), socket.clone(), stop.clone());
             std::thread::spawn(move || run(&client, &socket, &stop))
         };
-        Self {
-            key,
-            client,
-            socket,
-            stop,
-            thread: Some(thread),
-        }
+        Self { key, client, socket, stop, thread: Some(thread) }
     }
 
     /// Waits, at most 20 s, until the client is as wanted.
@@ -91,9 +80,7 @@ impl Drop for Live {
 }
 
 fn run(client: &Mutex<Client>, socket: &UdpSocket, stop: &AtomicBool) {
-    socket
-        .set_read_timeout(Some(Duration::from_millis(2)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
     let mut metronome = Metronome::new(Instant::now());
     let mut buffer = [0u8; 2_048];
     while !stop.load(Ordering::Relaxed) {

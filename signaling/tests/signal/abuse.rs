@@ -85,11 +85,7 @@ async fn socket_that_stops_reading_is_cut_off_and_the_others_go_on() {
 
 #[tokio::test]
 async fn half_open_connection_is_found() {
-    let limits = Limits {
-        ping_every: Duration::from_millis(20),
-        unanswered_pings: 10,
-        ..Default::default()
-    };
+    let limits = Limits { ping_every: Duration::from_millis(20), unanswered_pings: 10, ..Default::default() };
     let clinic = Clinic::open_with(limits).await;
     let mut provider = Client::seated(&clinic, PROVIDER).await;
     // It neither reads nor writes any more, as after a network that went away without a word.

@@ -1,8 +1,8 @@
 //! Signaling over real sockets: a listening server, websocket clients, and ports that keep what they are given.
 
 mod abuse;
-mod clinic;
 mod client;
+mod clinic;
 mod failures;
 mod upgrade;
 mod visits;

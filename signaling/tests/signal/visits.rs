@@ -19,7 +19,8 @@ async fn patient_joins_waits_is_let_in_talks_and_leaves() {
     clinic.until_deed(|deed| *deed == Deed::Sfu(VISIT, SfuCommand::Offer { participant, sdp: "v=0".into() })).await;
     assert!(!clinic.did(admits(participant)), "not before Admit");
     clinic.signaling.media_event(VISIT, MediaEvent::Answered { participant, sdp: "answer".into() });
-    let answered = |message: &ServerMessage| matches!(message, ServerMessage::Answer { sdp } if sdp == "answer").then_some(());
+    let answered =
+        |message: &ServerMessage| matches!(message, ServerMessage::Answer { sdp } if sdp == "answer").then_some(());
     patient.until("the answer", answered).await;
 
     provider.say(ClientMessage::Admit { participant }).await;

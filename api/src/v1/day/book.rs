@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use records::Phi;
 use records::action::BookAppointment;
 use records::appointments::{self, BookError, NewAppointment, VisitType};
-use records::Phi;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;

@@ -41,6 +41,7 @@ pub(crate) async fn providers(State(state): State<AppState>, staff: Staff) -> Re
     let may = tx.authorize(ListProviders).await?;
     let found = staff::providers(&mut tx, &may).await?;
     let providers = tx.commit(found).await?;
-    let items = providers.into_iter().map(|provider| ProviderItem { staff_id: provider.staff_id.0, name: provider.name });
+    let items =
+        providers.into_iter().map(|provider| ProviderItem { staff_id: provider.staff_id.0, name: provider.name });
     Ok(Json(Providers { items: items.collect() }))
 }

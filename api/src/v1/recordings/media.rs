@@ -54,7 +54,8 @@ pub(crate) async fn media(
     let mut tx = state.records.begin(staff.context()).await?;
     let may = tx.authorize(PlayRecording(recording)).await?;
     let goes_on = state.playbacks.is_open(&staff.token, recording, state.clock.elapsed());
-    let found = if goes_on { recordings::reopen(&mut tx, &may).await? } else { recordings::open(&mut tx, &may).await? };
+    let found =
+        if goes_on { recordings::reopen(&mut tx, &may).await? } else { recordings::open(&mut tx, &may).await? };
     let found = tx.commit(found).await?;
     if found.state != RecordingState::Ready {
         return Err(Problem::new(
@@ -133,7 +134,11 @@ fn pieces(media: Box<dyn SeekableMedia>, from: u64, to: u64) -> impl Stream<Item
     })
 }
 
-fn read_piece(mut media: Box<dyn SeekableMedia>, at: u64, wanted: usize) -> io::Result<(Box<dyn SeekableMedia>, Bytes)> {
+fn read_piece(
+    mut media: Box<dyn SeekableMedia>,
+    at: u64,
+    wanted: usize,
+) -> io::Result<(Box<dyn SeekableMedia>, Bytes)> {
     let mut piece = vec![0; wanted];
     let read = media.read_at(at, &mut piece)?;
     if read == 0 {

@@ -75,7 +75,14 @@ mod tests {
 
     #[test]
     fn what_is_not_one_range_of_bytes_is_answered_with_the_whole() {
-        for range in [None, Some("items=0-1"), Some("bytes=5-1"), Some("bytes=a-b"), Some("bytes=0-1,5-6"), Some("bytes=99999999999999999999-")] {
+        for range in [
+            None,
+            Some("items=0-1"),
+            Some("bytes=5-1"),
+            Some("bytes=a-b"),
+            Some("bytes=0-1,5-6"),
+            Some("bytes=99999999999999999999-"),
+        ] {
             assert_eq!(part(range, 100), Part::Whole, "{range:?}");
         }
     }

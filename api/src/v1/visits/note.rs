@@ -95,11 +95,7 @@ impl IntoResponse for Note {
     security(("staff" = [])),
     responses((status = 200, body = Note, headers(("ETag" = String, description = "The version, in quotes"))), Addressed, SignedIn, Anyone)
 )]
-pub(crate) async fn read(
-    State(state): State<AppState>,
-    staff: Staff,
-    Id(visit): Id<VisitId>,
-) -> Result<Note, Problem> {
+pub(crate) async fn read(State(state): State<AppState>, staff: Staff, Id(visit): Id<VisitId>) -> Result<Note, Problem> {
     let mut tx = state.records.begin(staff.context()).await?;
     let may = tx.authorize(ReadNote(visit)).await?;
     let note = notes::read(&mut tx, &may).await?;
@@ -185,5 +181,9 @@ impl From<SaveError> for Problem {
 }
 
 pub(super) fn too_long() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "note.too_long", "The text is longer than 100,000 bytes. Shorten it.")
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "note.too_long",
+        "The text is longer than 100,000 bytes. Shorten it.",
+    )
 }

@@ -13,19 +13,8 @@ impl Room {
     /// Gives a packet to everyone who is shown its track.
     pub(super) fn forward(&mut self, at: usize, packet: &Incoming, now: Instant, out: &mut Outbox) {
         let seat = &mut self.seats[at];
-        seat.meter.arrived(
-            packet.ssrc,
-            packet.codec,
-            packet.seq,
-            packet.time,
-            packet.payload.len(),
-            now,
-        );
-        let Some(t) = seat
-            .tracks
-            .iter()
-            .position(|track| track.line == packet.line)
-        else {
+        seat.meter.arrived(packet.ssrc, packet.codec, packet.seq, packet.time, packet.payload.len(), now);
+        let Some(t) = seat.tracks.iter().position(|track| track.line == packet.line) else {
             return;
         };
         let vp8 = match packet.codec {
@@ -37,11 +26,7 @@ impl Room {
         };
         let arrival = arrival(packet, vp8.as_ref(), now);
         let keyframe = arrival.video && arrival.start;
-        let width = if keyframe {
-            vp8_width(&packet.payload)
-        } else {
-            None
-        };
+        let width = if keyframe { vp8_width(&packet.payload) } else { None };
         let silent = !seat.tracks[t].live(now, crate::seat::SLOT_HELD);
         let noted = seat.tracks[t].note(packet, keyframe, width, now);
         if let Some(level) = packet.level {
@@ -66,10 +51,7 @@ impl Room {
             if !receiver.open() {
                 continue;
             }
-            let shown = receiver
-                .slots
-                .iter()
-                .position(|slot| slot.from == Some((from, source)));
+            let shown = receiver.slots.iter().position(|slot| slot.from == Some((from, source)));
             let Some(slot) = shown else { continue };
             let before = receiver.slots[slot].forwarder.current();
             if receiver.give(slot, noted.layer, packet, &arrival, now) {
@@ -77,16 +59,13 @@ impl Room {
             }
             let slot = &receiver.slots[slot];
             let current = slot.forwarder.current();
-            waits |=
-                (slot.audio || slot.layer == Some(noted.layer)) && current != Some(packet.ssrc);
+            waits |= (slot.audio || slot.layer == Some(noted.layer)) && current != Some(packet.ssrc);
             begins |= arrival.video && current != before;
         }
         if self.tap.covers(from) {
             let received_us = self.settings.unix_us(now);
             let track = &self.seats[at].tracks[t];
-            let taken = self
-                .tap
-                .take(from, track, noted.layer, packet, &arrival, received_us);
+            let taken = self.tap.take(from, track, noted.layer, packet, &arrival, received_us);
             out.taps.extend(taken.packet);
             waits |= taken.waits;
             begins |= arrival.video && taken.begins;
@@ -106,15 +85,7 @@ impl Room {
     }
 
     /// A keyframe's first packet came after some of the others: gives those to everyone for whom they are new.
-    fn catch_up(
-        &mut self,
-        at: usize,
-        t: usize,
-        layer: usize,
-        start: &Incoming,
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    fn catch_up(&mut self, at: usize, t: usize, layer: usize, start: &Incoming, now: Instant, out: &mut Outbox) {
         let late = self.seats[at].tracks[t].layers[layer].after(start);
         let (from, source) = (self.seats[at].key, self.seats[at].tracks[t].source);
         let received_us = self.settings.unix_us(now);
@@ -124,37 +95,23 @@ impl Room {
             };
             let arrival = arrival(packet, Some(&vp8), now);
             for receiver in &mut self.seats {
-                let shown = receiver
-                    .slots
-                    .iter()
-                    .position(|slot| slot.from == Some((from, source)));
-                if let Some(slot) = shown.filter(|slot| {
-                    receiver.open() && receiver.slots[*slot].forwarder.began(start.seq)
-                }) && receiver.give(slot, layer, packet, &arrival, now)
+                let shown = receiver.slots.iter().position(|slot| slot.from == Some((from, source)));
+                if let Some(slot) =
+                    shown.filter(|slot| receiver.open() && receiver.slots[*slot].forwarder.began(start.seq))
+                    && receiver.give(slot, layer, packet, &arrival, now)
                 {
                     out.tally.forwarded += 1;
                 }
             }
             if self.tap.covers(from) && self.tap.began(from, source, start.seq) {
                 let track = &self.seats[at].tracks[t];
-                out.taps.extend(
-                    self.tap
-                        .take(from, track, layer, packet, &arrival, received_us)
-                        .packet,
-                );
+                out.taps.extend(self.tap.take(from, track, layer, packet, &arrival, received_us).packet);
             }
         }
     }
 
     /// Someone needs a keyframe of a layer; asks the publisher now or soon.
-    pub(super) fn want_keyframe(
-        &mut self,
-        at: usize,
-        track: usize,
-        layer: usize,
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn want_keyframe(&mut self, at: usize, track: usize, layer: usize, now: Instant, out: &mut Outbox) {
         let seat = &mut self.seats[at];
         let Some(track) = seat.tracks.get_mut(track) else {
             return;
@@ -169,13 +126,7 @@ impl Room {
     }
 
     /// A receiver cannot decode what is on a slot.
-    pub(super) fn pass_on_keyframe_wish(
-        &mut self,
-        at: usize,
-        line: usize,
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn pass_on_keyframe_wish(&mut self, at: usize, line: usize, now: Instant, out: &mut Outbox) {
         let Some(slot) = self.seats[at].slots.iter().find(|slot| slot.line == line) else {
             return;
         };
@@ -185,11 +136,7 @@ impl Room {
         let Some(publisher) = self.seat(from) else {
             return;
         };
-        let Some(track) = self.seats[publisher]
-            .tracks
-            .iter()
-            .position(|track| track.source == source)
-        else {
+        let Some(track) = self.seats[publisher].tracks.iter().position(|track| track.source == source) else {
             return;
         };
         let layers = &self.seats[publisher].tracks[track].layers;
@@ -203,11 +150,7 @@ impl Room {
         self.reassign_at = Some(now + REASSIGN_EVERY);
         let seats = self.seats.iter();
         let offers: Vec<(PeerKey, Source, f32)> = seats
-            .flat_map(|seat| {
-                seat.offers(now)
-                    .into_iter()
-                    .map(|(source, weight)| (seat.key, source, weight))
-            })
+            .flat_map(|seat| seat.offers(now).into_iter().map(|(source, weight)| (seat.key, source, weight)))
             .collect();
         for at in 0..self.seats.len() {
             let seat = &mut self.seats[at];
@@ -219,11 +162,10 @@ impl Room {
             }
             out.events.push((seat.key, EventKind::Slots(seat.shown())));
             let held: Vec<Said> = std::mem::take(&mut self.said);
-            out.transmits
-                .extend(held.into_iter().filter_map(|said| match said {
-                    Said::Transmit(transmit) => Some(transmit),
-                    _ => None,
-                }));
+            out.transmits.extend(held.into_iter().filter_map(|said| match said {
+                Said::Transmit(transmit) => Some(transmit),
+                _ => None,
+            }));
             self.choose_layers(at, now, out);
         }
     }
@@ -238,11 +180,7 @@ impl Room {
             let Some(publisher) = self.seat(from) else {
                 continue;
             };
-            let Some(t) = self.seats[publisher]
-                .tracks
-                .iter()
-                .position(|track| track.source == source)
-            else {
+            let Some(t) = self.seats[publisher].tracks.iter().position(|track| track.source == source) else {
                 continue;
             };
             // Two different seats: a peer is never on its own slots.

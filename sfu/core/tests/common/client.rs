@@ -63,23 +63,13 @@ pub struct Client {
 }
 
 fn sending(seq: u64, time: u32, picture: u16) -> Sending {
-    Sending {
-        seq,
-        time,
-        picture,
-        tl0: picture as u8,
-        wants_key: true,
-    }
+    Sending { seq, time, picture, tl0: picture as u8, wants_key: true }
 }
 
 impl Client {
     pub fn new(id: u8, address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = RtcConfig::new()
-            .set_rtp_mode(true)
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true)
-            .build(now);
+        let mut rtc =
+            RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         Self {
             rtc,
@@ -91,11 +81,7 @@ impl Client {
             keyframe_requests: BTreeMap::new(),
             deadline: now,
             mids: vec![],
-            layers: [
-                sending(40_000, 9_000_000, 120),
-                sending(3, 77, 32_760),
-                sending(65_530, 4_294_960_000, 7),
-            ],
+            layers: [sending(40_000, 9_000_000, 120), sending(3, 77, 32_760), sending(65_530, 4_294_960_000, 7)],
             screen: sending(100, 100, 100),
             audio: sending(500, 48_000, 0),
             live: [true; 3],
@@ -116,13 +102,7 @@ impl Client {
             api.add_media(MediaKind::Video, send, None, None, Some(simulcast)),
             api.add_media(MediaKind::Video, send, None, None, None),
         ];
-        for kind in [
-            MediaKind::Audio,
-            MediaKind::Audio,
-            MediaKind::Video,
-            MediaKind::Video,
-            MediaKind::Video,
-        ] {
+        for kind in [MediaKind::Audio, MediaKind::Audio, MediaKind::Video, MediaKind::Video, MediaKind::Video] {
             mids.push(api.add_media(kind, Direction::RecvOnly, None, None, None));
         }
         let (offer, pending) = api.apply().unwrap();
@@ -163,14 +143,8 @@ impl Client {
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::KeyframeRequest(request)) => {
                     let name = request.rid.map_or("-".to_owned(), |rid| rid.to_string());
-                    *self
-                        .keyframe_requests
-                        .entry(format!("{}/{name}", request.mid))
-                        .or_default() += 1;
-                    match request
-                        .rid
-                        .and_then(|rid| RIDS.iter().position(|name| **name == *rid))
-                    {
+                    *self.keyframe_requests.entry(format!("{}/{name}", request.mid)).or_default() += 1;
+                    match request.rid.and_then(|rid| RIDS.iter().position(|name| **name == *rid)) {
                         Some(layer) => self.layers[layer].wants_key = true,
                         None => self.screen.wants_key = true,
                     }
@@ -180,9 +154,7 @@ impl Client {
                     let stream = api.stream_rx(&packet.header.ssrc).unwrap();
                     stream.suppress_nack(!self.repairs);
                     let mid = stream.mid().to_string();
-                    let video = Vp8Descriptor::parse(&packet.payload)
-                        .ok()
-                        .filter(|_| packet.payload[0] & 0x80 != 0);
+                    let video = Vp8Descriptor::parse(&packet.payload).ok().filter(|_| packet.payload[0] & 0x80 != 0);
                     let length = packet.payload.len();
                     self.received.push(Received {
                         mid,
@@ -204,11 +176,7 @@ impl Client {
     }
 
     fn pt(&self, codec: Codec) -> str0m::media::Pt {
-        self.rtc
-            .codec_config()
-            .find(|p| p.spec().codec == codec)
-            .unwrap()
-            .pt()
+        self.rtc.codec_config().find(|p| p.spec().codec == codec).unwrap().pt()
     }
 
     /// One 20 ms voice packet of this loudness (dBov, 0 to -127).
@@ -217,20 +185,11 @@ impl Client {
             return;
         }
         let (pt, mid) = (self.pt(Codec::Opus), self.mids[0]);
-        let extensions = ExtensionValues {
-            audio_level: Some(level),
-            voice_activity: Some(true),
-            ..Default::default()
-        };
+        let extensions = ExtensionValues { audio_level: Some(level), voice_activity: Some(true), ..Default::default() };
         let mut payload = vec![0x78; 60];
         payload.extend_from_slice(&[self.id, 0]);
-        let write = RtpWrite::new(pt, self.audio.seq.into(), self.audio.time, now, payload)
-            .ext_vals(extensions);
-        self.rtc
-            .direct_api()
-            .stream_tx_by_mid(mid, None)
-            .unwrap()
-            .write_rtp(write);
+        let write = RtpWrite::new(pt, self.audio.seq.into(), self.audio.time, now, payload).ext_vals(extensions);
+        self.rtc.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
         self.audio.seq += 1;
         self.audio.time = self.audio.time.wrapping_add(960);
         self.tick(now);
@@ -264,14 +223,7 @@ impl Client {
         for n in 0..packets {
             let start = if n == 0 { 0x10 } else { 0 };
             let picture = 0x8000 | sending.picture;
-            let mut payload = vec![
-                0x80 | start,
-                0xe0,
-                (picture >> 8) as u8,
-                picture as u8,
-                sending.tl0,
-                0x20,
-            ];
+            let mut payload = vec![0x80 | start, 0xe0, (picture >> 8) as u8, picture as u8, sending.tl0, 0x20];
             if n == 0 && key {
                 let width = WIDTHS[layer.unwrap_or(2)].to_le_bytes();
                 payload.extend_from_slice(&[0x10, 0, 0, 0x9d, 1, 0x2a, width[0], width[1], 0, 1]);
@@ -294,17 +246,11 @@ impl Client {
 
     pub fn on(&self, mid: usize) -> Vec<&Received> {
         let mid = self.mids[mid].to_string();
-        self.received
-            .iter()
-            .filter(|packet| packet.mid == mid)
-            .collect()
+        self.received.iter().filter(|packet| packet.mid == mid).collect()
     }
 
     pub fn from(&self, id: u8) -> usize {
-        self.received
-            .iter()
-            .filter(|packet| packet.from == id)
-            .count()
+        self.received.iter().filter(|packet| packet.from == id).count()
     }
 }
 
@@ -316,10 +262,7 @@ pub struct Metronome {
 
 impl Metronome {
     pub fn new(now: Instant) -> Self {
-        Self {
-            voice: now,
-            film: now,
-        }
+        Self { voice: now, film: now }
     }
 
     /// What is due: (voice, film).

@@ -132,9 +132,7 @@ impl World {
     pub fn connect(&mut self, n: usize, key: PeerKey) {
         let room = self.homes[n];
         let (offer, pending) = self.clients[n].offer();
-        let answered = self.rooms[room]
-            .offer(key, &offer, self.now, &mut self.out)
-            .unwrap();
+        let answered = self.rooms[room].offer(key, &offer, self.now, &mut self.out).unwrap();
         let ufrag = self.rooms[room].ufrag(key).unwrap().to_owned();
         self.ufrags.insert(ufrag, (room, key));
         if answered.fresh {
@@ -157,11 +155,7 @@ impl World {
     }
 
     pub fn tap(&mut self, room: usize, ids: &[u8]) {
-        self.rooms[room].tap(
-            ids.iter().map(|id| key(*id)).collect(),
-            self.now,
-            &mut self.out,
-        );
+        self.rooms[room].tap(ids.iter().map(|id| key(*id)).collect(), self.now, &mut self.out);
         self.collect(room);
     }
 
@@ -187,9 +181,7 @@ impl World {
     }
 
     pub fn run_until_connected(&mut self) {
-        self.run_until("all clients connect", |world| {
-            world.clients.iter().all(|client| client.connected)
-        });
+        self.run_until("all clients connect", |world| world.clients.iter().all(|client| client.connected));
     }
 
     fn step(&mut self) {
@@ -202,16 +194,12 @@ impl World {
             let Flying { from, to, bytes } = entry.remove();
             if to == SERVER.parse().unwrap() {
                 self.arrive_at_server(from, &bytes);
-            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == to)
-            {
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == to) {
                 client.receive(from, &bytes, now);
             }
         }
         for room in 0..self.rooms.len() {
-            if self.rooms[room]
-                .next_timeout()
-                .is_some_and(|due| due <= now)
-            {
+            if self.rooms[room].next_timeout().is_some_and(|due| due <= now) {
                 self.rooms[room].timeout(now, &mut self.out);
             }
             self.rooms[room].flush(now, &mut self.out);
@@ -243,9 +231,7 @@ impl World {
     fn arrive_at_server(&mut self, from: SocketAddr, bytes: &[u8]) {
         let to = SERVER.parse().unwrap();
         if stun::is_stun(bytes)
-            && let Some(named) = stun::named_ufrag(bytes)
-                .and_then(|ufrag| self.ufrags.get(ufrag))
-                .copied()
+            && let Some(named) = stun::named_ufrag(bytes).and_then(|ufrag| self.ufrags.get(ufrag)).copied()
             && self.rooms[named.0].accepts(named.1, from, to, bytes, self.now)
         {
             self.routes.insert(from, named);
@@ -263,22 +249,11 @@ impl World {
         }
         self.taps.append(&mut self.out.taps);
         for transmit in std::mem::take(&mut self.out.transmits) {
-            let rtp = (128..192).contains(&transmit.contents[0])
-                && !(64..96).contains(&(transmit.contents[1] & 0x7f));
-            if rtp
-                && let Some(client) = self
-                    .clients
-                    .iter()
-                    .find(|client| client.address == transmit.to)
-            {
+            let rtp = (128..192).contains(&transmit.contents[0]) && !(64..96).contains(&(transmit.contents[1] & 0x7f));
+            if rtp && let Some(client) = self.clients.iter().find(|client| client.address == transmit.to) {
                 *self.rtp_to.entry(client.id).or_default() += 1;
             }
-            self.send(
-                transmit.from,
-                transmit.to,
-                transmit.contents.to_vec(),
-                self.loss.1,
-            );
+            self.send(transmit.from, transmit.to, transmit.contents.to_vec(), self.loss.1);
         }
     }
 
@@ -302,7 +277,6 @@ impl World {
         }
         *last = arrival;
         self.serial += 1;
-        self.flying
-            .insert((arrival, self.serial), Flying { from, to, bytes });
+        self.flying.insert((arrival, self.serial), Flying { from, to, bytes });
     }
 }
