@@ -213,7 +213,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let first = DataDir::open_exclusive(dir.path(), 0).expect("made");
         assert!(matches!(DataDir::open_exclusive(dir.path(), 0), Err(DataDirError::InUse(_))));
-        assert!(first.server_is_running().expect("readable"));
+        // What the owner finds there is its own: it must end a leftover database rather than use it.
+        assert!(!first.server_is_running().expect("readable"));
+        assert!(DataDir::open_shared(dir.path()).expect("opened").server_is_running().expect("readable"));
     }
 
     #[test]
