@@ -631,7 +631,7 @@ export interface ParticipantView {
  */
 participant: string
 /**
- * Shown name.
+ * Shown name; empty after a restart of the server until the person is back.
  */
 name: string
 /**
