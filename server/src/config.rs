@@ -64,7 +64,7 @@ pub struct Media {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// Folder for the private database, recordings and the key ring.
+    /// Folder for the private database, recordings and the key ring. Default: `data`, as root `/var/lib/bedside`.
     pub dir: PathBuf,
     /// Refuse to start, and to begin a recording, below this much free space, MiB.
     pub min_free_mib: u64,
@@ -173,7 +173,9 @@ impl Default for Media {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { dir: PathBuf::from("data"), min_free_mib: 256 }
+        // As root PostgreSQL runs as another user, who may not enter a folder below /root.
+        let dir = if rustix::process::geteuid().is_root() { "/var/lib/bedside" } else { "data" };
+        Self { dir: PathBuf::from(dir), min_free_mib: 256 }
     }
 }
 
