@@ -1,9 +1,26 @@
 //! A patient checks in: the link, the date of birth, where they are, the consent, and then a ticket for the room.
 
-pub(crate) mod consent;
-pub(crate) mod identity;
-pub(crate) mod leave;
-pub(crate) mod location;
-pub(crate) mod open;
-pub(crate) mod state;
-pub(crate) mod ticket;
+mod consent;
+mod identity;
+mod leave;
+mod location;
+mod open;
+mod state;
+mod ticket;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+
+/// The routes of this folder.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(open::open))
+        .routes(routes!(identity::identity))
+        .routes(routes!(state::state))
+        .routes(routes!(location::location))
+        .routes(routes!(consent::consent))
+        .routes(routes!(ticket::ticket))
+        .routes(routes!(leave::leave))
+}

@@ -1,8 +1,24 @@
 //! One visit: what is known of it, its timeline, its note, and the way into its room.
 
-pub(crate) mod addenda;
-pub(crate) mod detail;
-pub(crate) mod note;
-pub(crate) mod sign;
-pub(crate) mod ticket;
-pub(crate) mod timeline;
+mod addenda;
+mod detail;
+mod note;
+mod sign;
+mod ticket;
+mod timeline;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+
+/// The routes of this folder.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(ticket::ticket))
+        .routes(routes!(detail::detail))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(note::read, note::save))
+        .routes(routes!(sign::sign))
+        .routes(routes!(addenda::add))
+}

@@ -1,7 +1,7 @@
 // English: everything that patients read, and what they share with staff (the visit itself, errors).
 // `{name}` is filled in. Button and state names are promised in docs and tests: change them with care.
 
-export const common = {
+export const texts = {
   'language': 'Language',
   'language.en': 'English',
   'language.es': 'Español',
@@ -228,4 +228,4 @@ export const common = {
   'role.super_admin': 'Operator',
 } as const;
 
-export type CommonKey = keyof typeof common;
+export type Key = keyof typeof texts;

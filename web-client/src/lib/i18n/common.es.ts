@@ -1,8 +1,8 @@
 // Spanish of common.en.ts; formal address throughout.
 
-import type { CommonKey } from './common.en';
+import type { Key } from './common.en';
 
-export const common: Record<CommonKey, string> = {
+export const texts: Record<Key, string> = {
   'language': 'Idioma',
   'language.en': 'English',
   'language.es': 'Español',

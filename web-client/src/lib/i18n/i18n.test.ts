@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
-import { common as commonEn } from './common.en';
-import { common as commonEs } from './common.es';
+import { catalogues, type Area } from './catalogues';
 import { atWallClock, duration, length } from './format';
-import { staff as staffEn } from './staff.en';
-import { staff as staffEs } from './staff.es';
 
 const blanks = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
-test.each([['common', commonEn, commonEs], ['staff', staffEn, staffEs]] as [string, Record<string, string>, Record<string, string>][])('%s: both languages say the same things and fill in the same blanks', (_, en, es) => {
+const areas = Object.keys(catalogues) as Area[];
+
+test.each(areas)('%s: both languages say the same things and fill in the same blanks', async (area) => {
+  const en: Record<string, string> = (await catalogues[area].en()).texts;
+  const es: Record<string, string> = (await catalogues[area].es()).texts;
   expect(Object.keys(es).sort()).toEqual(Object.keys(en).sort());
   for (const [key, text] of Object.entries(en)) {
     expect(es[key]?.trim(), key).not.toBe('');
@@ -15,8 +16,13 @@ test.each([['common', commonEn, commonEs], ['staff', staffEn, staffEs]] as [stri
   }
 });
 
-test('the words that help texts and tests rely on stand as promised', () => {
-  const said = Object.values({ ...commonEn, ...staffEn });
+test('no two areas use one key', async () => {
+  const keys = (await Promise.all(areas.map((area) => catalogues[area].en()))).flatMap((part) => Object.keys(part.texts));
+  expect(keys.filter((key, at) => keys.indexOf(key) !== at)).toEqual([]);
+});
+
+test('the words that help texts and tests rely on stand as promised', async () => {
+  const said = (await Promise.all(areas.map((area) => catalogues[area].en()))).flatMap((part) => Object.values(part.texts) as string[]);
   for (const word of [
     'Continue', 'I agree', 'Join waiting room', 'Leave', 'Admit', 'Return to waiting', 'Start recording', 'Stop recording', 'Allow recording', 'Do not record', 'Mute',
     'Turn camera off', 'Share screen', 'Chat', 'End visit', 'Save draft', 'Sign note', 'Sign in', 'Sign out', 'Waiting', 'Admitted', 'Reconnecting', 'Recording', 'Interrupted', 'Visit ended',

@@ -1,6 +1,6 @@
 // English: what only staff read.
 
-export const staff = {
+export const texts = {
   'nav.main': 'Main',
   'nav.today': 'Today',
   'nav.quality': 'Call quality',
@@ -303,4 +303,4 @@ export const staff = {
   'audit.filter_this_patient': 'Only this patient',
 } as const;
 
-export type StaffKey = keyof typeof staff;
+export type Key = keyof typeof texts;

@@ -1,8 +1,8 @@
 // Spanish of staff.en.ts.
 
-import type { StaffKey } from './staff.en';
+import type { Key } from './staff.en';
 
-export const staff: Record<StaffKey, string> = {
+export const texts: Record<Key, string> = {
   'nav.main': 'Principal',
   'nav.today': 'Hoy',
   'nav.quality': 'Calidad de llamadas',

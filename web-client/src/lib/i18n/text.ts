@@ -2,12 +2,10 @@
 
 import { useSyncExternalStore } from 'react';
 import { Store } from '../store';
-import type { CommonKey } from './common.en';
-import type { StaffKey } from './staff.en';
+import { catalogues, type Area, type TextKey } from './catalogues';
 
+export type { TextKey };
 export type Lang = 'en' | 'es';
-export type Area = 'common' | 'staff';
-export type TextKey = CommonKey | StaffKey;
 export type Params = Record<string, string | number>;
 export type Translate = (key: TextKey, params?: Params) => string;
 
@@ -42,16 +40,11 @@ export function useText(): { t: Translate; lang: Lang } {
 }
 
 async function load(lang: Lang): Promise<void> {
-  const parts = await Promise.all(areas.map((area) => catalogue(area, lang)));
-  texts = Object.assign({}, ...parts) as Partial<Record<TextKey, string>>;
+  const parts = await Promise.all(areas.map((area) => catalogues[area][lang]()));
+  texts = Object.assign({}, ...parts.map((part) => part.texts)) as Partial<Record<TextKey, string>>;
   document.documentElement.lang = lang;
   // A new function each time, so that views that depend on it are drawn again.
   state.set({ lang, t: (key, params) => translate(key, params) });
-}
-
-async function catalogue(area: Area, lang: Lang): Promise<Record<string, string>> {
-  if (area === 'common') return lang === 'es' ? (await import('./common.es')).common : (await import('./common.en')).common;
-  return lang === 'es' ? (await import('./staff.es')).staff : (await import('./staff.en')).staff;
 }
 
 function kept(): Lang | null {
