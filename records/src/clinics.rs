@@ -37,7 +37,7 @@ pub async fn list(records: &Records) -> Result<Vec<Clinic>, Error> {
         .collect())
 }
 
-/// Makes the clinic that `tx` says, with a data key for what belongs to no patient. The server's own work only.
+/// Makes the clinic that `tx` says, with a data key for what belongs to no patient and one to find patients by. The server's own work only.
 ///
 /// # Errors
 /// The database can't be reached; [`Error::Forbidden`] for people.
@@ -55,6 +55,7 @@ pub async fn create(tx: &mut Tx, name: &str, phone: &str, time_zone: &str) -> Re
     .execute(tx.connection()?)
     .await?;
     data_key::create(tx, Owner::Clinic).await?;
+    data_key::create(tx, Owner::Index).await?;
     tx.log(Entry::new("clinic.create", Resource::Clinic));
     Ok(Pending(id))
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use visit::{PatientId, RecordingId};
 use zeroize::Zeroizing;
 
+use crate::blind_index::IndexKey;
 use crate::seal::DataKeys;
 use crate::{Error, Tx};
 
@@ -18,6 +19,8 @@ pub(crate) enum Owner {
     Clinic,
     Patient(PatientId),
     Recording(RecordingId),
+    /// What the clinic's patients are found by.
+    Index,
 }
 
 impl Owner {
@@ -26,12 +29,13 @@ impl Owner {
             Self::Clinic => "clinic",
             Self::Patient(_) => "patient",
             Self::Recording(_) => "recording",
+            Self::Index => "index",
         }
     }
 
     fn id(self, tx: &Tx) -> Uuid {
         match self {
-            Self::Clinic => tx.context().actor.clinic().0,
+            Self::Clinic | Self::Index => tx.context().actor.clinic().0,
             Self::Patient(id) => id.0,
             Self::Recording(id) => id.0,
         }
@@ -50,8 +54,8 @@ pub(crate) async fn create(tx: &mut Tx, owner: Owner) -> Result<Zeroizing<[u8; 3
     let (wrapping_key, wrapped) = tx.records().keys().wrap(&key, &bound(purpose, id, version))?;
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     sqlx::query!(
-        "INSERT INTO data_key (data_key_id, clinic_id, purpose, owner_id, version, wrapping_key, wrapped, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO data_key (data_key_id, clinic_id, purpose, owner_id, version, wrapping_key, wrapped, created_at, activated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
         Uuid::now_v7(),
         clinic,
         purpose,
@@ -70,7 +74,7 @@ pub(crate) async fn create(tx: &mut Tx, owner: Owner) -> Result<Zeroizing<[u8; 3
 pub(crate) async fn bare(tx: &mut Tx, owner: Owner) -> Result<Option<Zeroizing<[u8; 32]>>, Error> {
     let (purpose, id) = (owner.purpose(), owner.id(tx));
     let row = sqlx::query!(
-        "SELECT version, wrapping_key, wrapped FROM data_key WHERE purpose = $1 AND owner_id = $2 AND retired_at IS NULL",
+        "SELECT version, wrapping_key, wrapped FROM data_key WHERE purpose = $1 AND owner_id = $2 AND activated_at IS NOT NULL AND retired_at IS NULL",
         purpose,
         id,
     )
@@ -81,7 +85,40 @@ pub(crate) async fn bare(tx: &mut Tx, owner: Owner) -> Result<Option<Zeroizing<[
     tx.records().keys().unwrap(&row.wrapping_key, &wrapped, &bound(purpose, id, row.version)).map(Some)
 }
 
+/// Makes the clinic's index key if it has none: clinics of an earlier version.
+pub(crate) async fn ensure_index_key(tx: &mut Tx) -> Result<(), Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('bedside index key'))").execute(tx.connection()?).await?;
+    if bare(tx, Owner::Index).await?.is_none() {
+        create(tx, Owner::Index).await?;
+    }
+    Ok(())
+}
+
 impl Tx {
+    /// The versions of the clinic's index key that tokens are made with.
+    pub(crate) async fn index_keys(&mut self) -> Result<Arc<Vec<IndexKey>>, Error> {
+        if let Some(keys) = &self.index_keys {
+            return Ok(keys.clone());
+        }
+        let clinic = self.context().actor.clinic().0;
+        let rows = sqlx::query!(
+            r#"SELECT version, wrapping_key, wrapped AS "wrapped!", activated_at IS NOT NULL AS "active!" FROM data_key
+               WHERE purpose = 'index' AND owner_id = $1 AND retired_at IS NULL AND wrapped IS NOT NULL ORDER BY version"#,
+            clinic,
+        )
+        .fetch_all(self.connection()?)
+        .await?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            let bound = bound("index", clinic, row.version);
+            let key = self.records().keys().unwrap(&row.wrapping_key, &row.wrapped, &bound)?;
+            keys.push(IndexKey::new(row.version, row.active, &key));
+        }
+        let keys = Arc::new(keys);
+        self.index_keys = Some(keys.clone());
+        Ok(keys)
+    }
+
     /// The keys of a patient.
     pub(crate) async fn patient_keys(&mut self, patient: PatientId) -> Result<Arc<DataKeys>, Error> {
         self.load_keys("patient", &[patient.0]).await?;

@@ -18,6 +18,7 @@
 pub mod action;
 pub mod appointments;
 pub mod audit;
+mod blind_index;
 pub mod clinics;
 pub mod consents;
 mod context;
@@ -32,6 +33,7 @@ mod key_ring;
 mod migrate;
 pub mod notes;
 mod password;
+pub mod patient_index;
 pub mod patients;
 mod phi;
 pub mod policy;

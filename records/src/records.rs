@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Tra
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::{Error, KeyRing, RequestContext, Tx, clinics};
+use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key};
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
 const CONNECTIONS: u32 = 16;
@@ -98,7 +98,7 @@ impl Records {
             let context = RequestContext::system("start", clinic.id, OffsetDateTime::now_utc());
             let mut tx = self.begin(context).await.map_err(ConnectError::of)?;
             let wrapping_key = sqlx::query_scalar!(
-                "SELECT wrapping_key FROM data_key WHERE purpose = 'clinic' AND owner_id = $1 AND retired_at IS NULL",
+                "SELECT wrapping_key FROM data_key WHERE purpose = 'clinic' AND owner_id = $1 AND activated_at IS NOT NULL AND retired_at IS NULL",
                 clinic.id.0,
             )
             .fetch_optional(tx.connection().map_err(ConnectError::of)?)
@@ -106,6 +106,8 @@ impl Records {
             if wrapping_key.is_some_and(|key| !self.keys.has(&key)) {
                 return Err(ConnectError::OtherKeyRing);
             }
+            data_key::ensure_index_key(&mut tx).await.map_err(ConnectError::of)?;
+            tx.commit(Pending(())).await.map_err(ConnectError::of)?;
         }
         Ok(())
     }

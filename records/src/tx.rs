@@ -9,6 +9,7 @@ use visit::PatientId;
 
 use crate::action::{Action, Resource};
 use crate::audit::{Entry, Outcome, write};
+use crate::blind_index::IndexKey;
 use crate::policy::{Decision, Relation, decide};
 use crate::seal::DataKeys;
 use crate::{Actor, Authorized, Error, Origin, Records, RequestContext};
@@ -21,11 +22,12 @@ pub struct Tx {
     context: RequestContext,
     log: Vec<Entry>,
     pub(crate) keys: BTreeMap<Uuid, Arc<DataKeys>>,
+    pub(crate) index_keys: Option<Arc<Vec<IndexKey>>>,
 }
 
 impl Tx {
     pub(crate) fn new(inner: Transaction<'static, Postgres>, records: Records, context: RequestContext) -> Self {
-        Self { inner: Some(inner), records, context, log: Vec::new(), keys: BTreeMap::new() }
+        Self { inner: Some(inner), records, context, log: Vec::new(), keys: BTreeMap::new(), index_keys: None }
     }
 
     /// Who asks.

@@ -63,6 +63,7 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         live.attach(signaling.clone());
         tokio::spawn(live.clone().carry_media_events(media_events));
         tokio::spawn(live::compose_forever(live.clone()));
+        tokio::spawn(index_patients(database.records.clone()));
         for (clinic, visit) in records::visits::in_progress(&database.records).await? {
             signaling.revive(clinic, visit);
         }
@@ -135,6 +136,17 @@ async fn close_revoked(state: AppState, signaling: Signaling<Live>) {
             Ok(person) => signaling.revoke(person),
             Err(RecvError::Lagged(missed)) => tracing::error!(missed, "revocations were missed"),
             Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Patients that an earlier version put on record become findable. Does nothing at most starts.
+async fn index_patients(records: Records) {
+    match records::patient_index::rebuild(&records, time::OffsetDateTime::now_utc).await {
+        Ok(0) => {}
+        Ok(patients) => tracing::info!(patients, "patients were indexed for searching"),
+        Err(error) => {
+            tracing::error!(%error, "patients could not be indexed; those of an earlier version are not found until the next start")
         }
     }
 }

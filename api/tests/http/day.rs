@@ -1,6 +1,7 @@
 //! The day's list and the lists behind it.
 
 use axum::http::StatusCode;
+use serde_json::json;
 
 use crate::app::App;
 
@@ -39,27 +40,48 @@ async fn todays_list_has_the_visits_that_are_due_and_only_some_may_know_why() {
 }
 
 #[tokio::test]
-async fn patients_are_found_by_the_beginning_of_a_name() {
+async fn patients_are_found_by_what_is_known_of_them() {
     let app = App::start().await;
     let mut front_desk = app.signed_in(&app.riverside.front_desk).await;
     let wanted = &app.riverside.patients[0];
-    let begin: String = wanted.name.chars().take(3).collect();
-    let found = front_desk.get(&format!("/api/v1/patients?name={begin}")).await.is(StatusCode::OK).json();
-    assert!(
-        found["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|item| item["name"] == wanted.name && item["date_of_birth"] == wanted.date_of_birth)
-    );
+    let begin: String = wanted.name.chars().take(3).collect::<String>().to_uppercase();
+    for search in [
+        json!({"name": begin}),
+        json!({"date_of_birth": wanted.date_of_birth}),
+        json!({"mrn": wanted.mrn.to_lowercase()}),
+        json!({"name": begin, "date_of_birth": wanted.date_of_birth, "mrn": wanted.mrn}),
+    ] {
+        let found =
+            front_desk.post("/api/v1/patients/search", search.clone()).await.is(StatusCode::OK).json()["items"].clone();
+        assert_eq!(found.as_array().unwrap().len(), 1, "{search}");
+        assert_eq!(found[0]["name"], wanted.name, "{search}");
+        assert_eq!(found[0]["date_of_birth"], wanted.date_of_birth, "{search}");
+    }
+    let other = &app.riverside.patients[1];
+    for search in [
+        json!({"name": "Nobody At All"}),
+        json!({"name": begin, "date_of_birth": other.date_of_birth}),
+        json!({"phone": "no digits"}),
+        json!({"name": "--"}),
+    ] {
+        let none = front_desk.post("/api/v1/patients/search", search.clone()).await.is(StatusCode::OK).json();
+        assert_eq!(none["items"], json!([]), "{search}");
+    }
+    for search in
+        [json!({"date_of_birth": "yesterday"}), json!({"cursor": "made-up"}), json!({"name": "x".repeat(201)})]
+    {
+        front_desk
+            .post("/api/v1/patients/search", search)
+            .await
+            .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    }
     let all = front_desk.get("/api/v1/patients").await.is(StatusCode::OK).json();
     assert_eq!(all["items"].as_array().unwrap().len(), app.riverside.patients.len());
-    let none = front_desk.get("/api/v1/patients?name=Nobody%20At%20All").await.is(StatusCode::OK).json();
-    assert_eq!(none["items"].as_array().unwrap().len(), 0);
     front_desk
         .get("/api/v1/patients?cursor=made-up")
         .await
         .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    front_desk.get("/api/v1/patients?name=x").await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("GET /api/v1/today", "ss++++++r+"),
     ("GET /api/v1/events", "ss++++++r+"),
     ("GET /api/v1/patients", "ss++++++r+"),
+    ("POST /api/v1/patients/search", "ss++++++r+"),
     ("GET /api/v1/providers", "ss++++++r+"),
     ("POST /api/v1/appointments", "ss+++++rrh"),
     ("POST /api/v1/appointments/{id}/link", "ss+h+++rrh"),
@@ -202,6 +203,7 @@ impl Clinic {
 
     fn body(&self, template: &str, method: &str, ids: &Ids) -> Option<Value> {
         match template.strip_prefix("/api/v1").unwrap() {
+            "/patients/search" => Some(json!({"name": "wh"})),
             "/join/location" => Some(join::location()),
             "/join/consent" => Some(json!({"text_version": "none", "lang": "en"})),
             "/appointments" => {

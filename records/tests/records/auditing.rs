@@ -1,8 +1,8 @@
 //! The log: in the same transaction, about everything, changed by nobody.
 
-use records::action::{ListProviders, ReadNote, ReadVisit, SearchAudit, SearchPatients, WriteNote};
+use records::action::{ListProviders, ReadNote, ReadVisit, SearchAudit, WriteNote};
 use records::audit::{self, Filter, Outcome};
-use records::{Error, Phi, RequestContext, notes, patients, visits};
+use records::{Error, Phi, RequestContext, notes, visits};
 
 use crate::cast::{World, day};
 
@@ -158,21 +158,4 @@ async fn pages_of_the_log_hold_every_event_once() {
         audit::search(&mut tx, &may, &Filter::default(), Some("x")).await,
         Err(audit::SearchError::BadCursor)
     ));
-}
-
-#[tokio::test]
-async fn patients_are_found_by_name_within_their_clinic_only() {
-    let world = World::new().await;
-    let names = async |context: RequestContext, wanted: &str| -> Vec<String> {
-        let mut tx = world.records.begin(context).await.unwrap();
-        let may = tx.authorize(SearchPatients).await.unwrap();
-        let page = patients::search(&mut tx, &may, &Phi::from(wanted), None).await.unwrap();
-        tx.commit(page).await.unwrap().items.iter().map(|patient| patient.name.expose().clone()).collect()
-    };
-    assert_eq!(names(world.riverside.as_front_desk(), "fern").await, ["Lucía Fernández"]);
-    assert_eq!(
-        names(world.riverside.as_front_desk(), "").await,
-        ["Marcus Bell", "Lucía Fernández", "Amara Okafor", "Eleanor Whitfield"]
-    );
-    assert_eq!(names(world.lakeside.as_front_desk(), "fern").await, Vec::<String>::new());
 }

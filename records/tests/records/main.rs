@@ -6,6 +6,7 @@ mod cast;
 mod checking_in;
 mod demonstration;
 mod facts;
+mod finding;
 mod isolation;
 mod measuring;
 mod migrating;

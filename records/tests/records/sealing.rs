@@ -1,7 +1,8 @@
 //! Patients' data at rest: nowhere in clear, and nowhere but in their own place.
 
 use records::action::{ReadNote, ReadVisit, SearchPatients};
-use records::{Error, Phi, notes, patients, visits};
+use records::patients::Wanted;
+use records::{Error, notes, patients, visits};
 
 use crate::cast::{World, check_in, store, whole_visit};
 
@@ -74,7 +75,7 @@ async fn a_name_moved_to_another_patient_or_column_does_not_open() {
     let open = async || {
         let mut tx = world.records.begin(site.as_front_desk()).await.unwrap();
         let may = tx.authorize(SearchPatients).await.unwrap();
-        patients::search(&mut tx, &may, &Phi::from(""), None).await.map(|_| ())
+        patients::search(&mut tx, &may, &Wanted::default(), None).await.map(|_| ())
     };
     assert!(open().await.is_ok());
     let sealed = |found: Result<(), patients::SearchError>| {
@@ -95,7 +96,7 @@ async fn a_name_moved_to_another_patient_or_column_does_not_open() {
     damage(&world, &format!("UPDATE patient SET name = mrn WHERE patient_id = '{a}'")).await;
     let mut tx = world.records.begin(site.as_front_desk()).await.unwrap();
     let may = tx.authorize(SearchPatients).await.unwrap();
-    assert!(sealed(patients::search(&mut tx, &may, &Phi::from(""), None).await.map(|_| ())), "another column's");
+    assert!(sealed(patients::search(&mut tx, &may, &Wanted::default(), None).await.map(|_| ())), "another column's");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod events;
 mod link;
 mod patients;
 mod providers;
+mod search_patients;
 mod today;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -18,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(today::today))
         .routes(routes!(events::events))
         .routes(routes!(patients::patients))
+        .routes(routes!(search_patients::search_patients))
         .routes(routes!(providers::providers))
         .routes(routes!(book::book))
         .routes(routes!(link::issue, link::revoke))

@@ -1,17 +1,16 @@
-//! `GET /patients`: looks for patients by the beginning of a name.
+//! `GET /patients`: all patients. Who looks for one does it by `POST /patients/search`.
 
 use axum::Json;
 use axum::extract::State;
-use records::Phi;
 use records::action::SearchPatients;
-use records::patients::{self, PatientPage, SearchError};
+use records::patients::{self, PatientPage, SearchError, Wanted};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::AppState;
 use crate::document::{Anyone, SignedIn, TakesQuery};
-use crate::extract::{Query, printable, unknown_cursor};
+use crate::extract::{Query, unknown_cursor};
 use crate::problem::Problem;
 use crate::session::Staff;
 use crate::v1::shapes::shown;
@@ -20,8 +19,6 @@ use crate::v1::shapes::shown;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PatientQuery {
-    /// How one of the names begins; all patients if absent.
-    name: Option<String>,
     /// From the former page.
     cursor: Option<String>,
 }
@@ -29,7 +26,7 @@ pub(crate) struct PatientQuery {
 /// One page of patients.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Patients {
-    /// By name.
+    /// Newest on record first from page to page; within a page by name.
     items: Vec<PatientItem>,
     /// Null on the last page.
     #[schema(required)]
@@ -60,11 +57,11 @@ impl From<PatientPage> for Patients {
     }
 }
 
-/// Patients by name
+/// All patients, newest on record first
 #[utoipa::path(
     get,
     path = "/patients",
-    operation_id = "search_patients",
+    operation_id = "list_patients",
     tag = "day",
     params(PatientQuery),
     security(("staff" = [])),
@@ -75,11 +72,9 @@ pub(crate) async fn patients(
     staff: Staff,
     Query(query): Query<PatientQuery>,
 ) -> Result<Json<Patients>, Problem> {
-    let name = query.name.unwrap_or_default();
-    printable("name", &name, 100)?;
     let mut tx = state.records.begin(staff.context()).await?;
     let may = tx.authorize(SearchPatients).await?;
-    let page = patients::search(&mut tx, &may, &Phi::from(name), query.cursor.as_deref()).await?;
+    let page = patients::search(&mut tx, &may, &Wanted::default(), query.cursor.as_deref()).await?;
     Ok(Json(tx.commit(page).await?.into()))
 }
 

@@ -3,7 +3,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { ComboBox, Input, Label, ListBox, ListBoxItem, Popover, Text } from 'react-aria-components';
-import { get, post, Problem, query } from '../../lib/api/client';
+import { get, post, Problem } from '../../lib/api/client';
 import type { Booked, Booking as BookingBody, Me, Page, PatientItem, ProviderItem } from '../../lib/api/types';
 import { atWallClock, calendarDate, moment, zoneName } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
@@ -110,7 +110,7 @@ function PatientSearch({ patient, onChoose, error }: { patient: PatientItem | nu
   const [box, setBox] = useState<HTMLDivElement | null>(null);
   const found = useQuery({
     queryKey: ['patients', asked],
-    queryFn: ({ signal }) => get<Page<PatientItem>>(`/patients${query({ name: asked })}`, { signal }),
+    queryFn: ({ signal }) => post<Page<PatientItem>>('/patients/search', { name: asked }, { signal }),
     enabled: asked.length >= 2 && asked !== patient?.name,
     staleTime: 30_000,
   });
