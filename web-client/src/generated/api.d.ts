@@ -288,10 +288,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Patients by name */
-        get: operations["search_patients"];
+        /** All patients, newest on record first */
+        get: operations["list_patients"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look for patients */
+        post: operations["search_patients"];
         delete?: never;
         options?: never;
         head?: never;
@@ -810,9 +827,27 @@ export interface components {
             /** Format: uuid */
             patient_id: string;
         };
+        /** @description Whom to look for; all that is given must match. With nothing given, everybody. */
+        PatientSearch: {
+            /** @description From the former page. */
+            cursor?: string | null;
+            /**
+             * Format: date
+             * @description `YYYY-MM-DD`.
+             */
+            date_of_birth?: string | null;
+            /** @description The whole address. */
+            email?: string | null;
+            /** @description The clinic's own number for the patient, whole. */
+            mrn?: string | null;
+            /** @description Words of the name or their beginnings (two letters or more), in any order; case and accents make no difference. */
+            name?: string | null;
+            /** @description However it is written; without a country code, one of North America. */
+            phone?: string | null;
+        };
         /** @description One page of patients. */
         Patients: {
-            /** @description By name. */
+            /** @description Newest on record first from page to page; within a page by name. */
             items: components["schemas"]["PatientItem"][];
             /** @description Null on the last page. */
             next_cursor: string | null;
@@ -2522,11 +2557,9 @@ export interface operations {
             };
         };
     };
-    search_patients: {
+    list_patients: {
         parameters: {
             query?: {
-                /** @description How one of the names begins; all patients if absent. */
-                name?: string;
                 /** @description From the former page. */
                 cursor?: string;
             };
@@ -2563,6 +2596,110 @@ export interface operations {
                 };
             };
             /** @description `request.invalid`: a parameter is missing or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_patients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatientSearch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Patients"];
+                };
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
             422: {
                 headers: {
                     [name: string]: unknown;
