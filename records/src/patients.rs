@@ -55,10 +55,11 @@ pub struct NewPatient {
 /// [`SearchError::BadCursor`]; the database can't be reached.
 pub async fn search(
     tx: &mut Tx,
-    _may: &Authorized<SearchPatients>,
+    may: &Authorized<SearchPatients>,
     name: &Phi<String>,
     cursor: Option<&str>,
 ) -> Result<Pending<PatientPage>, SearchError> {
+    tx.proved(may)?;
     let after: usize = match cursor {
         None => 0,
         Some(cursor) => cursor.parse().map_err(|_| SearchError::BadCursor)?,
@@ -119,9 +120,10 @@ fn sort_key(name: &str) -> (String, String) {
 /// The database can't be reached.
 pub async fn create(
     tx: &mut Tx,
-    _may: &Authorized<CreatePatient>,
+    may: &Authorized<CreatePatient>,
     patient: &NewPatient,
 ) -> Result<Pending<PatientId>, Error> {
+    tx.proved(may)?;
     // The proof's entry has no patient yet: this one has.
     tx.logged_before();
     insert(tx, patient).await.map(Pending)
