@@ -1,6 +1,7 @@
 //! Who may do what, on every route there is, by the matrix of roles. A route without a row in its area's file fails.
 
 mod account;
+mod assignment;
 mod audit;
 mod compliance;
 mod day;
