@@ -17,7 +17,7 @@ STEP = @printf '\n\033[1m== %s\033[0m\n'
 NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help setup setup-test run build test test-fast lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
+.PHONY: help setup setup-test run build test test-fast test-cancel lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
 
 help: ## Say what each target does
 	@printf 'Bedside. Targets:\n'
@@ -71,6 +71,9 @@ test-rust: web
 e2e: setup-test web debug-binary ## Run the tests with real browsers
 	$(STEP) 'visits in real browsers'
 	@scripts/e2e
+
+test-cancel: ## Cut off 10,000 requests in the middle; nothing may stay open (minutes)
+	@BEDSIDE_CUT_OFF=10000 scripts/with-postgres cargo nextest run --workspace --locked --no-capture -E 'package(records) & test(cancelled_requests)'
 
 # The very build that the tests use: nothing is compiled a second time with other features.
 debug-binary:

@@ -83,7 +83,10 @@ impl IntoResponses for SignedIn {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[
             (401, "`signed_out`: no session, or it has ended"),
-            (403, "`forbidden`: the role alone refuses; `origin.foreign`: not from our pages"),
+            (
+                403,
+                "`forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages",
+            ),
         ])
     }
 }

@@ -82,7 +82,12 @@ pub(crate) struct Staff {
 impl Staff {
     /// For a transaction.
     pub(crate) fn context(&self) -> RequestContext {
-        RequestContext { actor: self.session.actor(), at: self.at, origin: self.origin.clone() }
+        RequestContext {
+            actor: self.session.actor(),
+            at: self.at,
+            origin: self.origin.clone(),
+            second_factor_at: Some(self.session.second_factor_at),
+        }
     }
 
     pub(crate) fn person(&self) -> Person {
@@ -136,7 +141,7 @@ pub(crate) struct Patient {
 impl Patient {
     /// For a transaction.
     pub(crate) fn context(&self) -> RequestContext {
-        RequestContext { actor: self.session.actor(), at: self.at, origin: self.origin.clone() }
+        RequestContext { actor: self.session.actor(), at: self.at, origin: self.origin.clone(), second_factor_at: None }
     }
 
     pub(crate) fn person(&self) -> Person {

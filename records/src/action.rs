@@ -2,7 +2,7 @@
 //! its own action, so a handler that never asked, or asked for something else, does not compile.
 
 use uuid::Uuid;
-use visit::{AppointmentId, PatientId, RecordingId, StaffId, VisitId};
+use visit::{AppointmentId, EmergencyAccessId, PatientId, RecordingId, StaffId, VisitId};
 
 /// What an action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Resource {
     Recording(RecordingId),
     /// A member of staff.
     Staff(StaffId),
+    /// One emergency access to a patient.
+    EmergencyAccess(EmergencyAccessId),
 }
 
 impl Resource {
@@ -32,6 +34,7 @@ impl Resource {
             Self::Visit(_) => "visit",
             Self::Recording(_) => "recording",
             Self::Staff(_) => "staff",
+            Self::EmergencyAccess(_) => "emergency_access",
         }
     }
 
@@ -45,6 +48,7 @@ impl Resource {
             Self::Visit(id) => Some(id.0),
             Self::Recording(id) => Some(id.0),
             Self::Staff(id) => Some(id.0),
+            Self::EmergencyAccess(id) => Some(id.0),
         }
     }
 }
@@ -74,6 +78,12 @@ macro_rules! actions {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            /// What it is done to, in the words of the policies' schema.
+            #[must_use]
+            pub fn resource_type(self) -> &'static str {
+                match self { $(Self::$name => actions!(@type $($resource)?),)* }
+            }
         }
 
         $(
@@ -94,43 +104,84 @@ macro_rules! actions {
     };
     (@resource $self:ident $resource:ident) => { Resource::$resource($self.0) };
     (@resource $self:ident) => { Resource::Clinic };
+    (@type $resource:ident) => { stringify!($resource) };
+    (@type) => { "Clinic" };
 }
 
+// Each area has a block here, a file in records/policies and a section in docs/access.md.
 actions! {
+    // ---- schedule
+
     /// See a day's visits: one's own, or the clinic's.
     ReadSchedule = "schedule.read",
-    /// Look for patients by name.
-    SearchPatients = "patient.search",
-    /// Put a patient on record.
-    CreatePatient = "patient.create",
+    /// See everybody's day, not only one's own.
+    ReadWholeSchedule = "schedule.read_all",
+    /// See why patients come, in the day's list.
+    ReadReasons = "schedule.read_reasons",
     /// See who treats.
     ListProviders = "staff.list",
     /// Book a slot for a patient.
     BookAppointment(PatientId => Patient) = "appointment.book",
     /// Issue or revoke an appointment's link.
     ManageLink(AppointmentId => Appointment) = "link.manage",
+
+    // ---- chart
+
+    /// Look for patients by name.
+    SearchPatients = "patient.search",
+    /// Put a patient on record.
+    CreatePatient = "patient.create",
+
+    // ---- visit
+
     /// Take the host's seat in a visit.
     TakeSeat(VisitId => Visit) = "visit.join",
     /// See one visit.
     ReadVisit(VisitId => Visit) = "visit.read",
+    /// See why the patient of one visit comes.
+    ReadReason(VisitId => Visit) = "visit.read_reason",
     /// See what happened in a visit.
     ReadTimeline(VisitId => Visit) = "timeline.read",
+    /// See what was written in a visit's chat.
+    ReadChat(VisitId => Visit) = "chat.read",
+    /// Patient: everything on the way into one's own visit.
+    CheckIn(VisitId => Visit) = "visit.check_in",
+
+    // ---- note
+
     /// Read the note.
     ReadNote(VisitId => Visit) = "note.read",
     /// Write, and sign, one's own note.
     WriteNote(VisitId => Visit) = "note.write",
     /// Add to one's own signed note.
     AddAddendum(VisitId => Visit) = "note.addendum",
+
+    // ---- recording
+
     /// See which recordings a visit has.
     ListRecordings(VisitId => Visit) = "recording.list",
     /// Play a recording.
     PlayRecording(RecordingId => Recording) = "recording.play",
+
+    // ---- quality
+
     /// See how good calls were.
     ListQuality = "quality.list",
+    /// See how good everybody's calls were, not only one's own.
+    ListAllQuality = "quality.list_all",
     /// See how good one call was, second by second.
     ReadQuality(VisitId => Visit) = "quality.read",
+
+    // ---- audit
+
     /// Search the audit log.
     SearchAudit = "audit.search",
-    /// Patient: everything on the way into one's own visit.
-    CheckIn(VisitId => Visit) = "visit.check_in",
+
+    // ---- staff
+
+    // ---- portal
+
+    // ---- compliance
+
+    // ---- keys
 }

@@ -66,7 +66,7 @@ pub async fn book(
     new: &NewAppointment,
     idempotency_key: &str,
 ) -> Result<Pending<Booked>, BookError> {
-    let patient = may.action().0;
+    let patient = tx.proved(may)?.0;
     let Actor::Staff { id: staff, .. } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };

@@ -96,10 +96,11 @@ pub struct EventPage {
 /// [`SearchError::BadCursor`]; the database can't be reached.
 pub async fn search(
     tx: &mut Tx,
-    _may: &Authorized<SearchAudit>,
+    may: &Authorized<SearchAudit>,
     filter: &Filter,
     cursor: Option<&str>,
 ) -> Result<Pending<EventPage>, SearchError> {
+    tx.proved(may)?;
     let before = match cursor {
         None => i64::MAX,
         Some(cursor) => cursor.parse().map_err(|_| SearchError::BadCursor)?,
@@ -227,7 +228,7 @@ pub(crate) async fn write(connection: &mut PgConnection, context: &RequestContex
         context.at,
         actor.clinic().0,
         actor.kind_name(),
-        actor.person().map(|person| person.uuid()),
+        actor.id(),
         actor.role_name(),
         entry.action,
         entry.resource.kind(),

@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 
-use time::OffsetDateTime;
-use visit::{ClinicId, PatientId, Person, Role, StaffId, VisitId};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+use visit::{ClinicId, GuardianId, GuestId, PatientId, Person, Role, StaffId, VisitId};
+
+/// How long a second factor counts as just given, for acts that ask for it again.
+pub const FRESH_FACTOR: Duration = Duration::minutes(5);
 
 /// Who acts. Made from a session ([`crate::sessions`]), or by the server for its own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,33 @@ pub enum Actor {
         /// Of which clinic.
         clinic: ClinicId,
     },
+    /// A patient signed in to the portal; sees their own record.
+    PortalPatient {
+        /// Who.
+        id: PatientId,
+        /// Of which clinic.
+        clinic: ClinicId,
+    },
+    /// Somebody who acts for patients, their wards.
+    Guardian {
+        /// Who.
+        id: GuardianId,
+        /// The one visit, if they came by its link; `None` if they are signed in to the portal.
+        visit: Option<VisitId>,
+        /// Of which clinic.
+        clinic: ClinicId,
+    },
+    /// An interpreter, a specialist: invited into one visit, and sees nothing else.
+    Guest {
+        /// Which invitation.
+        id: GuestId,
+        /// As what.
+        role: Role,
+        /// The one visit.
+        visit: VisitId,
+        /// Of which clinic.
+        clinic: ClinicId,
+    },
     /// The server itself.
     System {
         /// What it is doing, as it stands in the audit log: `room`, `recorder`, `demo`, ...
@@ -40,16 +71,33 @@ impl Actor {
     #[must_use]
     pub fn clinic(&self) -> ClinicId {
         match *self {
-            Self::Staff { clinic, .. } | Self::Patient { clinic, .. } | Self::System { clinic, .. } => clinic,
+            Self::Staff { clinic, .. }
+            | Self::Patient { clinic, .. }
+            | Self::PortalPatient { clinic, .. }
+            | Self::Guardian { clinic, .. }
+            | Self::Guest { clinic, .. }
+            | Self::System { clinic, .. } => clinic,
         }
     }
 
-    /// The person, unless it is the server itself.
+    /// The member of staff or patient; `None` for guardians, guests and the server itself.
     #[must_use]
     pub fn person(&self) -> Option<Person> {
         match *self {
             Self::Staff { id, .. } => Some(Person::Staff(id)),
-            Self::Patient { id, .. } => Some(Person::Patient(id)),
+            Self::Patient { id, .. } | Self::PortalPatient { id, .. } => Some(Person::Patient(id)),
+            Self::Guardian { .. } | Self::Guest { .. } | Self::System { .. } => None,
+        }
+    }
+
+    /// Whose name stands in the audit log, unless it is the server itself.
+    #[must_use]
+    pub fn id(&self) -> Option<Uuid> {
+        match *self {
+            Self::Staff { id, .. } => Some(id.0),
+            Self::Patient { id, .. } | Self::PortalPatient { id, .. } => Some(id.0),
+            Self::Guardian { id, .. } => Some(id.0),
+            Self::Guest { id, .. } => Some(id.0),
             Self::System { .. } => None,
         }
     }
@@ -58,8 +106,9 @@ impl Actor {
     #[must_use]
     pub fn role_name(&self) -> &'static str {
         match self {
-            Self::Staff { role, .. } => role.as_str(),
-            Self::Patient { .. } => Role::Patient.as_str(),
+            Self::Staff { role, .. } | Self::Guest { role, .. } => role.as_str(),
+            Self::Patient { .. } | Self::PortalPatient { .. } => Role::Patient.as_str(),
+            Self::Guardian { .. } => Role::Guardian.as_str(),
             Self::System { job, .. } => job,
         }
     }
@@ -67,7 +116,9 @@ impl Actor {
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {
             Self::Staff { .. } => "staff",
-            Self::Patient { .. } => "patient",
+            Self::Patient { .. } | Self::PortalPatient { .. } => "patient",
+            Self::Guardian { .. } => "guardian",
+            Self::Guest { .. } => "guest",
             Self::System { .. } => "system",
         }
     }
@@ -93,12 +144,20 @@ pub struct RequestContext {
     pub at: OffsetDateTime,
     /// From where.
     pub origin: Origin,
+    /// When the actor last proved their second factor, if they have one.
+    pub second_factor_at: Option<OffsetDateTime>,
 }
 
 impl RequestContext {
+    /// Whether the second factor was given within [`FRESH_FACTOR`].
+    #[must_use]
+    pub fn has_fresh_factor(&self) -> bool {
+        self.second_factor_at.is_some_and(|given| given <= self.at && self.at - given < FRESH_FACTOR)
+    }
+
     /// The server itself does something for `clinic`.
     #[must_use]
     pub fn system(job: &'static str, clinic: ClinicId, at: OffsetDateTime) -> Self {
-        Self { actor: Actor::System { job, clinic }, at, origin: Origin::default() }
+        Self { actor: Actor::System { job, clinic }, at, origin: Origin::default(), second_factor_at: None }
     }
 }

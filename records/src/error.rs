@@ -9,6 +9,12 @@ pub enum Error {
     /// The role alone refuses this, whatever the row.
     #[error("your role does not allow this; ask your clinic's administrator if you need it")]
     Forbidden,
+    /// Allowed, but only with a second factor that was given just now.
+    #[error("this needs your second factor again; confirm it and repeat the request")]
+    StaleFactor,
+    /// A proof that another transaction made: a fault of the program.
+    #[error("a proof was used outside of the transaction that made it")]
+    ForeignProof,
     /// PostgreSQL refused, or can't be reached.
     #[error("the database did not do it: {0}")]
     Database(#[from] sqlx::Error),

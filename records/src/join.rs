@@ -116,7 +116,8 @@ pub async fn identify(
 ) -> Result<Identified, IdentifyError> {
     let link = find(records, token).await?.ok_or(IdentifyError::NotUsable)?;
     let actor = Actor::Patient { id: link.patient, visit: link.visit, clinic: link.clinic };
-    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
+    let mut tx =
+        records.begin(RequestContext { actor, at: now, origin: origin.clone(), second_factor_at: None }).await?;
     // Locks the link: tries go one after the other, so that many at once don't get around the count.
     let row = sqlx::query!(
         "SELECT failed_tries, locked_at, revoked_at, opens_at, expires_at FROM join_link WHERE join_link_id = $1 FOR UPDATE",
@@ -202,8 +203,8 @@ pub async fn identify(
 /// # Errors
 /// The database can't be reached.
 pub async fn state(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<JoinState>, Error> {
-    let patient = may.patient().ok_or(Error::NotFound)?;
-    read_state(tx, may.action().0, patient).await.map(Pending)
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
+    read_state(tx, visit, patient).await.map(Pending)
 }
 
 /// Stores where the patient is, for this visit; replaces what was said before.
@@ -211,7 +212,7 @@ pub async fn state(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<Joi
 /// # Errors
 /// The database can't be reached.
 pub async fn set_location(tx: &mut Tx, may: &Authorized<CheckIn>, location: &Location) -> Result<Pending<()>, Error> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let keys = tx.patient_keys(patient).await?;
     let seal = |column, text: &Phi<String>| keys.seal_text(Place::new(column, visit.0), text);
@@ -243,7 +244,7 @@ pub async fn accept_consent(
     text_version: &str,
     lang: &str,
 ) -> Result<Pending<()>, ConsentError> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     if !consents::is_current(tx, TextKind::Telehealth, text_version, lang).await? {
         return Err(ConsentError::TextChanged);
     }
@@ -273,7 +274,7 @@ pub async fn accept_consent(
 /// # Errors
 /// See [`SeatError`].
 pub async fn seat(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<Identity>, SeatError> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     let state = read_state(tx, visit, patient).await?;
     if matches!(state.visit_state, VisitState::Ended | VisitState::Cancelled) {
         return Err(SeatError::Over);

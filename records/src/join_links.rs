@@ -49,7 +49,7 @@ pub struct IssuedLink {
 /// # Errors
 /// [`Error::NotFound`] if the appointment is cancelled.
 pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<IssuedLink>, Error> {
-    let appointment = may.action().0;
+    let appointment = tx.proved(may)?.0;
     let row = sqlx::query!(
         "SELECT a.patient_id, a.starts_at, v.visit_id FROM appointment a JOIN visit v USING (appointment_id)
          WHERE a.appointment_id = $1 AND a.state <> 'cancelled' FOR UPDATE OF a",
@@ -67,7 +67,7 @@ pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<
 /// # Errors
 /// The database can't be reached.
 pub async fn revoke(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<()>, Error> {
-    let appointment = may.action().0;
+    let appointment = tx.proved(may)?.0;
     withdraw(tx, appointment).await?;
     tx.logged_as(Entry { patient: may.patient(), ..Entry::new("link.revoked", Resource::Appointment(appointment)) });
     Ok(Pending(()))

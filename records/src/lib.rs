@@ -41,6 +41,7 @@ pub mod private_postgres;
 pub mod quality;
 pub mod recordings;
 mod records;
+mod relation;
 mod seal;
 pub mod sessions;
 pub mod sign_in;
@@ -53,7 +54,7 @@ mod token;
 mod tx;
 pub mod visits;
 
-pub use context::{Actor, Origin, RequestContext};
+pub use context::{Actor, FRESH_FACTOR, Origin, RequestContext};
 pub use error::Error;
 pub use key_ring::{KeyRing, KeyRingError};
 pub use migrate::{MigrateError, migrate};

@@ -56,8 +56,8 @@ pub struct Addendum {
 /// # Errors
 /// The database can't be reached, or the text does not open.
 pub async fn read(tx: &mut Tx, may: &Authorized<ReadNote>) -> Result<Pending<Note>, Error> {
-    let patient = may.patient().ok_or(Error::NotFound)?;
-    open(tx, may.action().0, patient).await.map(Pending)
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
+    open(tx, visit, patient).await.map(Pending)
 }
 
 /// Saves the draft if `if_version` is still its version (0: not begun). Every version is kept.
@@ -70,7 +70,7 @@ pub async fn save(
     if_version: i32,
     body: &Phi<String>,
 ) -> Result<Pending<Note>, SaveError> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     if body.expose().len() > MAX_BODY_BYTES {
         return Err(SaveError::TooLong);
     }
@@ -95,7 +95,7 @@ pub async fn save(
 /// # Errors
 /// See [`SaveError`].
 pub async fn sign(tx: &mut Tx, may: &Authorized<WriteNote>, if_version: i32) -> Result<Pending<Note>, SaveError> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     let Actor::Staff { id: staff, .. } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };
@@ -131,7 +131,7 @@ pub async fn add_addendum(
     may: &Authorized<AddAddendum>,
     body: &Phi<String>,
 ) -> Result<Pending<Note>, AddendumError> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     let Actor::Staff { id: staff, .. } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };

@@ -72,10 +72,11 @@ pub struct Wanted {
 /// [`SearchError::BadCursor`]; the database can't be reached.
 pub async fn search(
     tx: &mut Tx,
-    _may: &Authorized<SearchPatients>,
+    may: &Authorized<SearchPatients>,
     wanted: &Wanted,
     cursor: Option<&str>,
 ) -> Result<Pending<PatientPage>, SearchError> {
+    tx.proved(may)?;
     let mut before = match cursor {
         None => Uuid::max(),
         Some(cursor) => Uuid::parse_str(cursor).map_err(|_| SearchError::BadCursor)?,
@@ -229,9 +230,10 @@ fn sort_key(name: &str) -> (String, String) {
 /// The database can't be reached.
 pub async fn create(
     tx: &mut Tx,
-    _may: &Authorized<CreatePatient>,
+    may: &Authorized<CreatePatient>,
     patient: &NewPatient,
 ) -> Result<Pending<PatientId>, Error> {
+    tx.proved(may)?;
     // The proof's entry has no patient yet: this one has.
     tx.logged_before();
     insert(tx, patient).await.map(Pending)

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use visit::{ClinicId, Now, ParticipantId, Role, VisitId};
 
-use crate::action::{ListQuality, ReadQuality};
+use crate::action::{Kind, ListQuality, ReadQuality};
 use crate::facts::moment;
 use crate::text_enum::text_enum;
 use crate::{Actor, Authorized, Error, Pending, Records, RequestContext, Tx};
@@ -152,15 +152,16 @@ pub async fn insert(records: &Records, clinic: ClinicId, samples: &[Sample]) -> 
 /// [`ListError::BadCursor`]; the database can't be reached.
 pub async fn visits(
     tx: &mut Tx,
-    _may: &Authorized<ListQuality>,
+    may: &Authorized<ListQuality>,
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
     cursor: Option<&str>,
 ) -> Result<Pending<QualityPage>, ListError> {
-    let Actor::Staff { id: staff, role, clinic } = tx.context().actor else {
+    tx.proved(may)?;
+    let Actor::Staff { id: staff, clinic, .. } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };
-    let only = matches!(role, Role::Provider | Role::Nurse).then_some(staff.0);
+    let only = (!tx.also(may, Kind::ListAllQuality)).then_some(staff.0);
     let (before, before_id) = cursor.map(parse_cursor).transpose()?.unzip();
     let rows = sqlx::query!(
         r#"SELECT v.visit_id, v.started_at, v.ended_at, a.starts_at, s.name AS provider_name
@@ -237,10 +238,11 @@ pub async fn visits(
 /// # Errors
 /// The database can't be reached.
 pub async fn series(tx: &mut Tx, may: &Authorized<ReadQuality>) -> Result<Pending<Vec<Series>>, Error> {
+    let visit = tx.proved(may)?.0;
     let rows = sqlx::query!(
         "SELECT participant_id, direction, role, at, round_trip_ms, loss, jitter_ms, bitrate_bps, freezes, concealed_ratio, mos
          FROM quality_sample WHERE visit_id = $1 ORDER BY participant_id, direction, at",
-        may.action().0.0,
+        visit.0,
     )
     .fetch_all(tx.connection()?)
     .await?;

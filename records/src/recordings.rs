@@ -100,11 +100,12 @@ pub struct Unfinished {
 /// # Errors
 /// The database can't be reached.
 pub async fn list(tx: &mut Tx, may: &Authorized<ListRecordings>) -> Result<Pending<Vec<Recording>>, Error> {
+    let visit = tx.proved(may)?.0;
     let rows = sqlx::query_as!(
         RecordingRow,
         "SELECT recording_id, visit_id, state, started_at, stopped_at, duration_ms, bytes, sha256, gaps
          FROM recording WHERE visit_id = $1 ORDER BY started_at, recording_id",
-        may.action().0.0,
+        visit.0,
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -116,7 +117,8 @@ pub async fn list(tx: &mut Tx, may: &Authorized<ListRecordings>) -> Result<Pendi
 /// # Errors
 /// The database can't be reached.
 pub async fn open(tx: &mut Tx, may: &Authorized<PlayRecording>) -> Result<Pending<Recording>, Error> {
-    read(tx, may.action().0).await.map(Pending)
+    let id = tx.proved(may)?.0;
+    read(tx, id).await.map(Pending)
 }
 
 /// The same for the further ranges of a playback that [`open`] has logged: authorized again, not logged again.
@@ -124,8 +126,9 @@ pub async fn open(tx: &mut Tx, may: &Authorized<PlayRecording>) -> Result<Pendin
 /// # Errors
 /// The database can't be reached.
 pub async fn reopen(tx: &mut Tx, may: &Authorized<PlayRecording>) -> Result<Pending<Recording>, Error> {
+    let id = tx.proved(may)?.0;
     tx.logged_before();
-    read(tx, may.action().0).await.map(Pending)
+    read(tx, id).await.map(Pending)
 }
 
 /// The key that this recording's bytes are encrypted with; made if there is none yet. The row exists since the fact

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Tra
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use crate::policy::{self, PolicyError};
 use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key};
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
@@ -32,6 +33,7 @@ impl Records {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
+        policy::load().map_err(|error| ConnectError::Policies(error.clone()))?;
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
         let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
@@ -154,6 +156,9 @@ pub enum ConnectError {
     /// It does not answer, or refuses us.
     #[error("the database can't be reached: {0}")]
     Unreachable(#[from] sqlx::Error),
+    /// This program's policies can't be used: a fault of the build.
+    #[error("{0}; install a build that was tested")]
+    Policies(PolicyError),
     /// The database was written with keys that this ring does not have.
     #[error(
         "the key ring is not the one that this database was written with; restore its file from your backup: without it the records can't be read"

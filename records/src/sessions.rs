@@ -46,6 +46,8 @@ pub struct StaffSession {
     pub role: Role,
     /// Of which clinic.
     pub clinic: Clinic,
+    /// The second factor was given last.
+    pub second_factor_at: OffsetDateTime,
     /// Ends then without activity.
     pub idle_expires_at: OffsetDateTime,
     /// Ends then in any case.
@@ -145,7 +147,8 @@ pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: 
             (session.actor(), Resource::Staff(session.staff_id))
         }
     };
-    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
+    let mut tx =
+        records.begin(RequestContext { actor, at: now, origin: origin.clone(), second_factor_at: None }).await?;
     close(&mut tx, token).await?;
     let patient = actor.person().and_then(|person| if let Person::Patient(id) = person { Some(id) } else { None });
     tx.log(Entry { patient, ..Entry::new("session.ended", resource) });
@@ -191,6 +194,7 @@ pub(crate) struct SessionRow {
     pub patient_id: Option<Uuid>,
     pub visit_id: Option<Uuid>,
     pub appointment_id: Option<Uuid>,
+    pub created_at: OffsetDateTime,
     pub last_seen_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
 }
@@ -222,7 +226,7 @@ pub(crate) async fn open(
         SessionRow,
         r#"SELECT kind AS "kind!", clinic_id AS "clinic_id!", clinic_name AS "clinic_name!", clinic_phone AS "clinic_phone!",
                   clinic_time_zone AS "clinic_time_zone!", staff_id, staff_name, staff_role, patient_id, visit_id, appointment_id,
-                  last_seen_at AS "last_seen_at!", expires_at AS "expires_at!"
+                  created_at AS "created_at!", last_seen_at AS "last_seen_at!", expires_at AS "expires_at!"
            FROM open_session($1, $2, $3, $4)"#,
         &token.hash()[..],
         now,
@@ -236,11 +240,21 @@ pub(crate) async fn open(
 
 pub(crate) fn staff_session(row: SessionRow) -> Result<StaffSession, Error> {
     let (clinic, idle_expires_at) = (row.clinic(), row.idle_expires_at());
+    // A staff session begins with the second factor.
+    let second_factor_at = row.created_at;
     let (Some(id), Some(name), Some(role)) = (row.staff_id, row.staff_name, row.staff_role) else {
         return Err(Error::NotFound);
     };
     let role = Role::parse(&role).ok_or(Error::UnknownValue("staff.role"))?;
-    Ok(StaffSession { staff_id: StaffId(id), name, role, clinic, idle_expires_at, expires_at: row.expires_at })
+    Ok(StaffSession {
+        staff_id: StaffId(id),
+        name,
+        role,
+        clinic,
+        second_factor_at,
+        idle_expires_at,
+        expires_at: row.expires_at,
+    })
 }
 
 /// Ends the session of `token` within the running transaction.

@@ -80,7 +80,7 @@ pub async fn totp(
         .filter(|row| row.kind == "pending")
         .ok_or(TotpError::SignedOut)?;
     let session = sessions::staff_session(row)?;
-    let context = RequestContext { actor: session.actor(), at: now, origin: origin.clone() };
+    let context = RequestContext { actor: session.actor(), at: now, origin: origin.clone(), second_factor_at: None };
     let resource = Resource::Staff(session.staff_id);
 
     let mut tx = records.begin(context.clone()).await?;
@@ -283,6 +283,7 @@ impl Known {
             actor: Actor::Staff { id: self.id, role: self.role, clinic: self.clinic },
             at: now,
             origin: origin.clone(),
+            second_factor_at: None,
         }
     }
 }

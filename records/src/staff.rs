@@ -22,7 +22,8 @@ pub struct Provider {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn providers(tx: &mut Tx, _may: &Authorized<ListProviders>) -> Result<Pending<Vec<Provider>>, Error> {
+pub async fn providers(tx: &mut Tx, may: &Authorized<ListProviders>) -> Result<Pending<Vec<Provider>>, Error> {
+    tx.proved(may)?;
     let rows = sqlx::query!("SELECT staff_id, name FROM staff WHERE role = 'provider' AND active AND clinic_id = current_clinic() ORDER BY name, staff_id")
         .fetch_all(tx.connection()?)
         .await?;

@@ -2,15 +2,15 @@
 
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
-use visit::{AppointmentId, PatientId, Role, StaffId, VisitId};
+use visit::{AppointmentId, PatientId, StaffId, VisitId};
 
-use crate::action::ReadSchedule;
+use crate::action::{Kind, ReadSchedule};
 use crate::appointments::VisitType;
 use crate::join_links::{self, LinkRow, LinkState};
 use crate::notes::NoteState;
 use crate::seal::Place;
 use crate::visits::VisitState;
-use crate::{Actor, Authorized, Error, Pending, Phi, Tx, policy};
+use crate::{Actor, Authorized, Error, Pending, Phi, Tx};
 
 /// One day.
 pub struct Day {
@@ -58,8 +58,9 @@ pub struct DayItem {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn day(tx: &mut Tx, _may: &Authorized<ReadSchedule>, date: Option<Date>) -> Result<Pending<Day>, Error> {
-    let Actor::Staff { id: staff, role, clinic } = tx.context().actor else {
+pub async fn day(tx: &mut Tx, may: &Authorized<ReadSchedule>, date: Option<Date>) -> Result<Pending<Day>, Error> {
+    tx.proved(may)?;
+    let Actor::Staff { id: staff, clinic, .. } = tx.context().actor else {
         return Err(Error::Forbidden);
     };
     let now = tx.context().at;
@@ -77,7 +78,8 @@ pub async fn day(tx: &mut Tx, _may: &Authorized<ReadSchedule>, date: Option<Date
     .ok_or(Error::NotFound)?;
 
     // Whose slots: NULL for everybody's.
-    let only = matches!(role, Role::Provider | Role::Nurse).then_some(staff.0);
+    let only = (!tx.also(may, Kind::ReadWholeSchedule)).then_some(staff.0);
+    let sees_reasons = tx.also(may, Kind::ReadReasons);
     let rows = sqlx::query!(
         r#"SELECT a.appointment_id, v.visit_id, a.patient_id, p.name AS patient_name, a.provider_id, s.name AS provider_name, a.starts_at, a.ends_at,
                   a.visit_type, a.reason, a.state AS appointment_state, v.state, v.waiting_since, n.state AS "note_state?",
@@ -108,7 +110,7 @@ pub async fn day(tx: &mut Tx, _may: &Authorized<ReadSchedule>, date: Option<Date
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         let keys = tx.known_keys(row.patient_id)?;
-        let reason = policy::sees_reason(role)
+        let reason = sees_reasons
             .then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
             .transpose()?;
         let state =

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
-use visit::PatientId;
 
-use crate::action::{Action, Resource};
+use crate::action::{Action, Kind};
 use crate::audit::{Entry, Outcome, write};
 use crate::blind_index::IndexKey;
-use crate::policy::{Decision, Relation, decide};
+use crate::policy::{Decision, decide};
+use crate::relation;
 use crate::seal::DataKeys;
 use crate::{Actor, Authorized, Error, Origin, Records, RequestContext};
 
@@ -18,6 +19,8 @@ use crate::{Actor, Authorized, Error, Origin, Records, RequestContext};
 pub struct Tx {
     /// Gone after a refusal.
     inner: Option<Transaction<'static, Postgres>>,
+    /// No other transaction of this process has it.
+    number: u64,
     records: Records,
     context: RequestContext,
     log: Vec<Entry>,
@@ -27,7 +30,9 @@ pub struct Tx {
 
 impl Tx {
     pub(crate) fn new(inner: Transaction<'static, Postgres>, records: Records, context: RequestContext) -> Self {
-        Self { inner: Some(inner), records, context, log: Vec::new(), keys: BTreeMap::new(), index_keys: None }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { inner: Some(inner), number, records, context, log: Vec::new(), keys: BTreeMap::new(), index_keys: None }
     }
 
     /// Who asks.
@@ -36,32 +41,50 @@ impl Tx {
         &self.context
     }
 
-    /// Asks whether the actor may do `action`. What is allowed is logged when the transaction commits. A refusal ends
-    /// this transaction and is logged in one of its own before this returns.
+    /// Asks whether the actor may do `action`. What is allowed is logged when the transaction commits, with the policy that
+    /// allowed it as the reason. A refusal ends this transaction and is logged in one of its own before this returns.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] if the role alone refuses; [`Error::NotFound`] if there is no such row, or none for this actor.
+    /// [`Error::Forbidden`] if the role alone refuses; [`Error::NotFound`] if there is no such row, or none for this actor;
+    /// [`Error::StaleFactor`] if it needs a second factor that was given just now.
     pub async fn authorize<A: Action>(&mut self, action: A) -> Result<Authorized<A>, Error> {
         let resource = action.resource();
-        let found = self.relation(resource).await?;
-        let (patient, relation) = found.map_or((None, Relation::default()), |found| (found.patient, found.relation));
-        let refusal = match decide(&self.context.actor, A::KIND, relation) {
-            Decision::RefuseRole => Some(("role", Error::Forbidden)),
-            _ if found.is_none() => Some(("unknown", Error::NotFound)),
-            Decision::RefuseRelation => Some(("no_care_relationship", Error::NotFound)),
-            Decision::Allow => None,
+        let found = relation::find(self, resource).await?;
+        let known = found.is_some();
+        let found = found.unwrap_or_default();
+        let decision = decide(&self.context.actor, A::KIND, found.relation);
+        let entry = Entry { patient: found.patient, ..Entry::new(A::KIND.as_str(), resource) };
+        let (reason, error) = match decision {
+            Decision::RefuseRole => ("role", Error::Forbidden),
+            _ if !known => ("unknown", Error::NotFound),
+            Decision::RefuseRelation => ("no_care_relationship", Error::NotFound),
+            Decision::StaleFactor => ("second_factor_stale", Error::StaleFactor),
+            Decision::Allow(policy) => {
+                self.log(Entry { general: true, reason: Some(policy), ..entry });
+                return Ok(Authorized {
+                    action,
+                    patient: found.patient,
+                    relation: found.relation,
+                    transaction: self.number,
+                });
+            }
         };
-        let entry = Entry { patient, ..Entry::new(A::KIND.as_str(), resource) };
-        match refusal {
-            None => {
-                self.log(Entry { general: true, ..entry });
-                Ok(Authorized { action, patient })
-            }
-            Some((reason, error)) => {
-                self.log_alone(Entry { outcome: Outcome::Denied, reason: Some(reason), ..entry }).await?;
-                Err(error)
-            }
-        }
+        self.log_alone(Entry { outcome: Outcome::Denied, reason: Some(reason), ..entry }).await?;
+        Err(error)
+    }
+
+    /// What `may` proves, if this very transaction made it. Every function that takes a proof begins with this.
+    ///
+    /// # Errors
+    /// [`Error::ForeignProof`].
+    pub(crate) fn proved<A: Action>(&self, may: &Authorized<A>) -> Result<A, Error> {
+        if may.transaction == self.number { Ok(may.action) } else { Err(Error::ForeignProof) }
+    }
+
+    /// Whether the actor may also see a part (`more`) of what `may` allows, e.g. the chat of a timeline. Standing to the
+    /// same row, so nothing is looked up; not logged by itself, and no refusal.
+    pub(crate) fn also<A: Action>(&self, may: &Authorized<A>, more: Kind) -> bool {
+        may.transaction == self.number && matches!(decide(&self.context.actor, more, may.relation), Decision::Allow(_))
     }
 
     /// Writes the audit log, commits, and only then gives out what was read or done.
@@ -107,10 +130,8 @@ impl Tx {
 
     /// Says what was done more precisely than the entry that the last [`Tx::authorize`] made, in its place.
     pub(crate) fn logged_as(&mut self, entry: Entry) {
-        if self.log.last().is_some_and(|last| last.general) {
-            self.log.pop();
-        }
-        self.log.push(entry);
+        let allowed_by = self.log.pop_if(|last| last.general).and_then(|last| last.reason);
+        self.log.push(Entry { reason: entry.reason.or(allowed_by), ..entry });
     }
 
     /// The entry that the last [`Tx::authorize`] made, to say more in it.
@@ -139,103 +160,6 @@ impl Tx {
         });
         logged.await.unwrap_or(Err(Error::Over))
     }
-
-    /// How the actor stands to a row; `None` if the clinic has no such row.
-    async fn relation(&mut self, resource: Resource) -> Result<Option<Found>, Error> {
-        let staff = match self.context.actor {
-            Actor::Staff { id, .. } => Some(id.0),
-            _ => None,
-        };
-        let at = self.context.at;
-        let row = match resource {
-            Resource::Clinic => return Ok(Some(Found::default())),
-            Resource::Staff(id) => {
-                let known = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM staff WHERE staff_id = $1) AS "known!""#, id.0)
-                    .fetch_one(self.connection()?)
-                    .await?;
-                return Ok(known.then(Found::default));
-            }
-            Resource::Patient(id) => sqlx::query_as!(
-                RelationRow,
-                r#"SELECT p.patient_id, NULL::uuid AS visit_id, false AS "own!",
-                          (EXISTS (SELECT FROM appointment c WHERE c.provider_id = $2 AND c.patient_id = p.patient_id AND c.state <> 'cancelled')
-                           OR EXISTS (SELECT FROM care_assignment c WHERE c.staff_id = $2 AND c.patient_id = p.patient_id
-                                      AND c.from_at <= $3 AND (c.until_at IS NULL OR c.until_at > $3))) AS "cares!"
-                   FROM patient p WHERE p.patient_id = $1"#,
-                id.0,
-                staff,
-                at,
-            )
-            .fetch_optional(self.connection()?)
-            .await?,
-            Resource::Appointment(id) => sqlx::query_as!(
-                RelationRow,
-                r#"SELECT a.patient_id, v.visit_id AS "visit_id?", coalesce(a.provider_id = $2, false) AS "own!",
-                          (EXISTS (SELECT FROM appointment c WHERE c.provider_id = $2 AND c.patient_id = a.patient_id AND c.state <> 'cancelled')
-                           OR EXISTS (SELECT FROM care_assignment c WHERE c.staff_id = $2 AND c.patient_id = a.patient_id
-                                      AND c.from_at <= $3 AND (c.until_at IS NULL OR c.until_at > $3))) AS "cares!"
-                   FROM appointment a JOIN visit v USING (appointment_id) WHERE a.appointment_id = $1"#,
-                id.0,
-                staff,
-                at,
-            )
-            .fetch_optional(self.connection()?)
-            .await?,
-            Resource::Visit(id) => self.visit_relation(id.0, staff).await?,
-            Resource::Recording(id) => {
-                let visit = sqlx::query_scalar!("SELECT visit_id FROM recording WHERE recording_id = $1", id.0)
-                    .fetch_optional(self.connection()?)
-                    .await?;
-                match visit {
-                    Some(visit) => self.visit_relation(visit, staff).await?,
-                    None => None,
-                }
-            }
-        };
-        Ok(row.map(|row| Found {
-            patient: Some(PatientId(row.patient_id)),
-            relation: Relation {
-                own: row.own,
-                cares: row.cares,
-                is_the_patient: matches!(self.context.actor, Actor::Patient { id, visit, .. }
-                    if id.0 == row.patient_id && Some(visit.0) == row.visit_id),
-            },
-        }))
-    }
-
-    /// A visit is the own one of its provider, and of staff who sat in it.
-    async fn visit_relation(&mut self, visit: Uuid, staff: Option<Uuid>) -> Result<Option<RelationRow>, Error> {
-        let at = self.context.at;
-        let row = sqlx::query_as!(
-            RelationRow,
-            r#"SELECT v.patient_id, v.visit_id AS "visit_id?",
-                      (coalesce(a.provider_id = $2, false)
-                       OR EXISTS (SELECT FROM visit_participant s WHERE s.visit_id = v.visit_id AND s.staff_id = $2)) AS "own!",
-                      (EXISTS (SELECT FROM appointment c WHERE c.provider_id = $2 AND c.patient_id = v.patient_id AND c.state <> 'cancelled')
-                       OR EXISTS (SELECT FROM care_assignment c WHERE c.staff_id = $2 AND c.patient_id = v.patient_id
-                                  AND c.from_at <= $3 AND (c.until_at IS NULL OR c.until_at > $3))) AS "cares!"
-               FROM visit v JOIN appointment a USING (appointment_id) WHERE v.visit_id = $1"#,
-            visit,
-            staff,
-            at,
-        )
-        .fetch_optional(self.connection()?)
-        .await?;
-        Ok(row)
-    }
-}
-
-struct RelationRow {
-    patient_id: Uuid,
-    visit_id: Option<Uuid>,
-    own: bool,
-    cares: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Found {
-    patient: Option<PatientId>,
-    relation: Relation,
 }
 
 /// What a transaction read or did, sealed until it is committed: [`Tx::commit`] opens it.

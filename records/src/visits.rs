@@ -5,12 +5,12 @@ use time::OffsetDateTime;
 use visit::room::Identity;
 use visit::{AppointmentId, ClinicId, PatientId, Person, VisitId};
 
-use crate::action::{ReadTimeline, ReadVisit, TakeSeat};
+use crate::action::{Kind, ReadTimeline, ReadVisit, TakeSeat};
 use crate::facts::chat_place;
 use crate::join::{GivenConsent, Location, SeatError, open_location};
 use crate::seal::Place;
 use crate::text_enum::text_enum;
-use crate::{Actor, Authorized, Error, Pending, Phi, Records, RequestContext, Tx, clinics, policy};
+use crate::{Actor, Authorized, Error, Pending, Phi, Records, RequestContext, Tx, clinics};
 
 text_enum! {
     /// Where a visit stands.
@@ -83,10 +83,7 @@ pub struct TimelineItem {
 /// # Errors
 /// The database can't be reached, or a value does not open.
 pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<VisitDetail>, Error> {
-    let visit = may.action().0;
-    let Actor::Staff { role, .. } = tx.context().actor else {
-        return Err(Error::Forbidden);
-    };
+    let visit = tx.proved(may)?.0;
     let row = sqlx::query!(
         r#"SELECT a.appointment_id, a.starts_at, a.ends_at, a.reason, a.state AS appointment_state, v.state, v.started_at, v.ended_at,
                   v.patient_id, p.name AS patient_name, p.date_of_birth, s.name AS provider_name,
@@ -107,7 +104,8 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
     .await?;
     let patient = PatientId(row.patient_id);
     let keys = tx.patient_keys(patient).await?;
-    let reason = policy::sees_reason(role)
+    let reason = tx
+        .also(may, Kind::ReadReason)
         .then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
         .transpose()?;
     Ok(Pending(VisitDetail {
@@ -140,11 +138,8 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
 /// # Errors
 /// The database can't be reached, or a value does not open.
 pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pending<Vec<TimelineItem>>, Error> {
-    let (visit, patient) = (may.action().0, may.patient().ok_or(Error::NotFound)?);
-    let Actor::Staff { role, .. } = tx.context().actor else {
-        return Err(Error::Forbidden);
-    };
-    let sees_chat = policy::sees_chat(role);
+    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
+    let sees_chat = tx.also(may, Kind::ReadChat);
     let rows = sqlx::query!(
         r#"SELECT e.seq, e.at, e.fact, e.chat_text, s.name AS "staff_name?", (e.by_patient IS NOT NULL) AS "by_the_patient!", p.name AS patient_name
            FROM visit_event e
@@ -216,7 +211,7 @@ pub async fn in_progress(records: &Records) -> Result<Vec<(ClinicId, VisitId)>, 
 /// # Errors
 /// [`SeatError::Over`] if the visit ended or was cancelled.
 pub async fn seat(tx: &mut Tx, may: &Authorized<TakeSeat>) -> Result<Pending<Identity>, SeatError> {
-    let visit = may.action().0;
+    let visit = tx.proved(may)?.0;
     let Actor::Staff { id, role, clinic } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };

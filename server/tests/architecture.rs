@@ -1,6 +1,9 @@
 //! The house stays as ARCHITECTURE.md draws it: which crate may use which, where SQL may be written,
 //! what the call code of the web client may know, how long a file may grow, what we may link against.
 
+#[path = "architecture/doors.rs"]
+mod doors;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

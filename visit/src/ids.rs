@@ -49,6 +49,12 @@ ids! {
     RecordingId,
     /// The note of one visit.
     NoteId,
+    /// Somebody who acts for patients.
+    GuardianId,
+    /// Somebody's invitation into one visit.
+    GuestId,
+    /// One hour of emergency access to one patient.
+    EmergencyAccessId,
 }
 
 /// A person who can sit in a visit.

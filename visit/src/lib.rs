@@ -15,7 +15,10 @@ pub mod room;
 pub mod wire;
 
 pub use fact::Fact;
-pub use ids::{AppointmentId, ClinicId, NoteId, ParticipantId, PatientId, Person, RecordingId, StaffId, VisitId};
+pub use ids::{
+    AppointmentId, ClinicId, EmergencyAccessId, GuardianId, GuestId, NoteId, ParticipantId, PatientId, Person,
+    RecordingId, StaffId, VisitId,
+};
 pub use role::Role;
 
 /// Milliseconds since the Unix epoch, always handed in by the caller.

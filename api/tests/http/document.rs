@@ -23,6 +23,24 @@ impl Document {
         paths.iter().flat_map(operations).collect()
     }
 
+    /// Every operation that takes a JSON body: method, path template and the body's schema.
+    pub fn bodies(&self) -> Vec<(String, String, Value)> {
+        let body = |(method, path): (String, String)| {
+            let schema =
+                &self.0["paths"][&path][method.to_lowercase()]["requestBody"]["content"]["application/json"]["schema"];
+            schema.is_object().then(|| (method, path, self.resolve(schema).clone()))
+        };
+        self.operations().into_iter().filter_map(body).collect()
+    }
+
+    /// What a schema refers to, if it refers to another one.
+    pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        match schema.get("$ref").and_then(Value::as_str) {
+            Some(name) => self.resolve(self.0.pointer(name.strip_prefix('#').unwrap()).unwrap()),
+            None => schema,
+        }
+    }
+
     /// Asserts that the document announces this answer: its status, its content type, the members of its body.
     #[track_caller]
     pub fn knows(&self, answer: &Answer) {

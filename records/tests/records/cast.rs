@@ -102,7 +102,12 @@ impl Site {
     }
 
     pub fn as_staff(&self, id: StaffId, role: Role) -> RequestContext {
-        RequestContext { actor: Actor::Staff { id, role, clinic: self.clinic }, at: NOW, origin: origin() }
+        RequestContext {
+            actor: Actor::Staff { id, role, clinic: self.clinic },
+            at: NOW,
+            origin: origin(),
+            second_factor_at: None,
+        }
     }
 
     pub fn visit(&self, n: usize) -> VisitId {
@@ -131,7 +136,7 @@ impl Site {
 
     pub fn as_patient(&self, n: usize) -> RequestContext {
         let actor = Actor::Patient { id: self.patient(n), visit: self.visit(n), clinic: self.clinic };
-        RequestContext { actor, at: NOW, origin: origin() }
+        RequestContext { actor, at: NOW, origin: origin(), second_factor_at: None }
     }
 }
 

@@ -1,0 +1,5 @@
+//! Patients in the portal.
+
+use super::row::Row;
+
+pub const ROWS: &[Row] = &[];

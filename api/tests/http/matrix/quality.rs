@@ -1,0 +1,8 @@
+//! How good the calls were.
+
+use super::row::Row;
+
+pub const ROWS: &[Row] = &[
+    Row::new("GET /api/v1/quality/visits", "ss+++r++r+"),
+    Row::new("GET /api/v1/quality/visits/{id}", "ss+hhr++rh").of(|ids| ids.visit),
+];

@@ -1,0 +1,71 @@
+//! One row of the matrix: a route, what it is sent, and what every actor gets. Written by hand, from the matrix of roles.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::App;
+
+/// Who tries, in the order of a row's cells.
+///
+/// - `patient` came by the link of the visit that took place.
+/// - `provider` is that visit's; `colleague` is a provider without a care relationship; `nurse` is assigned to the patient.
+/// - `foreign` is a provider of another clinic.
+pub const ACTORS: [&str; 10] = [
+    "nobody",
+    "patient",
+    "provider",
+    "colleague",
+    "nurse",
+    "front_desk",
+    "clinic_admin",
+    "compliance",
+    "super_admin",
+    "foreign",
+];
+
+/// A route with its cells.
+pub struct Row {
+    /// Method and path, as in the document.
+    pub route: &'static str,
+    /// A character per actor: `+` done, or refused for another reason than who asks (409, 412); `s` signed out (401);
+    /// `r` the role refuses (403); `h` hidden (404); `f` the second factor must be given again (403). `*` alone: open to everyone.
+    pub cells: &'static str,
+    /// The id in the path, for routes with one.
+    pub id: fn(&Ids) -> Uuid,
+    /// The body, for routes with one; as it should be, but for who sends it.
+    pub body: fn(&App, &Ids) -> Option<Value>,
+}
+
+impl Row {
+    /// A route without an id and without a body.
+    pub const fn new(route: &'static str, cells: &'static str) -> Self {
+        Self { route, cells, id: |_| Uuid::nil(), body: |_, _| None }
+    }
+
+    /// Whose `{id}` is this.
+    pub const fn of(self, id: fn(&Ids) -> Uuid) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Which is sent this.
+    pub const fn sends(self, body: fn(&App, &Ids) -> Option<Value>) -> Self {
+        Self { body, ..self }
+    }
+}
+
+/// What rows are about: Riverside's visit that took place and was recorded, its patient, and another visit's appointment.
+/// For the test of unknown ids, ids that don't exist.
+#[derive(Clone, Copy)]
+pub struct Ids {
+    pub appointment: Uuid,
+    pub visit: Uuid,
+    pub recording: Uuid,
+    pub patient: Uuid,
+}
+
+impl Ids {
+    /// Ids of nothing.
+    pub fn unknown() -> Self {
+        Self { appointment: Uuid::now_v7(), visit: Uuid::now_v7(), recording: Uuid::now_v7(), patient: Uuid::now_v7() }
+    }
+}

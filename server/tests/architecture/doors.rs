@@ -1,0 +1,139 @@
+//! No request reaches a table without an authorization: every public function of `records` that is handed a transaction
+//! or the database takes a proof and checks that it is its own transaction's, or refuses everyone but the server, or
+//! stands in the list below. This list is the one place where such functions are named.
+
+use std::path::Path;
+
+/// What a door without a proof is for.
+#[derive(Clone, Copy, PartialEq)]
+enum For {
+    /// Somebody on the way in: before it, nobody knows who asks.
+    SignIn,
+    /// The server's own work; the API may not call it for a request.
+    Server,
+    /// Begins, ends or checks; gives out no row.
+    Plumbing,
+}
+
+/// Doors that ask for no proof, and why that is right.
+const WITHOUT_PROOF: &[(&str, For, &str)] = &[
+    ("clinics::list", For::Server, "names of clinics, to do the server's work in each"),
+    ("consents::current_text", For::SignIn, "published texts, the same for everyone"),
+    ("demo::seed", For::Server, "fills an empty clinic"),
+    ("facts::append", For::Server, "the room tells what happened; the seat was authorized when it was taken"),
+    ("facts::load", For::Server, "the room is rebuilt after a start"),
+    ("audit::append", For::Server, "the server logs its own work"),
+    ("join::open", For::SignIn, "by a link's token"),
+    ("join::identify", For::SignIn, "by a link's token and the date of birth"),
+    ("quality::insert", For::Server, "samples of the media server"),
+    ("recordings::create_key", For::Server, "the recorder's"),
+    ("recordings::open_key", For::Server, "the recorder's; playing was authorized when the recording was opened"),
+    ("recordings::change", For::Server, "the recorder's"),
+    ("recordings::unfinished", For::Server, "the recorder's, after a start"),
+    ("recordings::catalogue", For::Server, "the recorder's, to find files that belong to nothing"),
+    ("records::begin", For::Plumbing, "begins a transaction; sees nothing yet"),
+    ("records::ping", For::Plumbing, "whether the database answers"),
+    ("records::close", For::Plumbing, "gives the connections back"),
+    ("sessions::staff", For::SignIn, "who the holder of a session's token is"),
+    ("sessions::patient", For::SignIn, "who the holder of a session's token is"),
+    ("sessions::end", For::SignIn, "by the session's own token"),
+    ("sessions::touch", For::Server, "a call is activity"),
+    ("sign_in::password", For::SignIn, "by e-mail and password"),
+    ("sign_in::totp", For::SignIn, "by the pending session's token and a code"),
+    ("tx::authorize", For::Plumbing, "the door itself"),
+    ("tx::commit", For::Plumbing, "gives out what was proved before"),
+    ("visits::in_progress", For::Server, "rooms that are revived after a start"),
+];
+
+struct Door {
+    name: String,
+    signature: String,
+    body: String,
+}
+
+/// Public functions that are handed a transaction or the database.
+fn doors() -> Vec<Door> {
+    let mut found = Vec::new();
+    let source = super::root().join("records/src");
+    for file in super::sources(&source, &[".rs"]) {
+        let inside = file.strip_prefix(&source).unwrap();
+        if inside.starts_with("testing.rs") || inside.starts_with("private_postgres") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let module = module(inside);
+        for (at, _) in text.match_indices("pub async fn ").chain(text.match_indices("pub fn ")) {
+            let line_begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+            let indent = &text[line_begin..at];
+            if !indent.trim().is_empty() {
+                continue;
+            }
+            let Some(open) = text[at..].find('{') else { continue };
+            let signature = text[at..at + open].to_owned();
+            let end = text[at..].find(&format!("\n{indent}}}\n")).unwrap_or(text.len() - at);
+            let body = text[at + open..at + end.max(open)].to_owned();
+            let name = signature.split("fn ").nth(1).unwrap().split(['(', '<']).next().unwrap().to_owned();
+            let reaches = ["Tx", "Records"].iter().any(|kind| {
+                signature.split(|c: char| !c.is_alphanumeric()).any(|word| word == *kind)
+                    || (signature.contains("self") && signature.contains("async fn") && module == kind.to_lowercase())
+            });
+            if reaches {
+                found.push(Door { name: format!("{module}::{name}"), signature, body });
+            }
+        }
+    }
+    found
+}
+
+/// `recordings.rs`, `recordings/x.rs` -> `recordings`.
+fn module(file: &Path) -> String {
+    let first = file.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn listed(door: &str) -> Option<For> {
+    WITHOUT_PROOF.iter().find(|(name, ..)| *name == door).map(|(_, whose, _)| *whose)
+}
+
+#[test]
+fn no_function_reaches_a_table_without_a_proof_but_those_that_are_listed() {
+    let doors = doors();
+    assert!(doors.len() > 40, "only {} doors were found", doors.len());
+    let mut wrong = Vec::new();
+    for Door { name, signature, body } in &doors {
+        let proof = signature.contains("Authorized<");
+        let constructor = signature.contains("-> Result<Self") || signature.contains("-> Records");
+        let accessor = signature.contains("(&self)") && !signature.contains("async");
+        if listed(name).is_some() || constructor || accessor {
+            if proof && listed(name) != Some(For::Plumbing) {
+                wrong.push(format!("{name} takes a proof and yet stands in the list"));
+            }
+        } else if proof && !body.contains(".proved(") {
+            wrong.push(format!("{name} never asks whether the proof is its own transaction's: tx.proved(may)?"));
+        } else if !proof && !body.contains("only_system()?") {
+            wrong.push(format!("{name} takes no `Authorized<_>`, is not `only_system`, and is not in server/tests/architecture/doors.rs"));
+        }
+    }
+    for (name, ..) in WITHOUT_PROOF {
+        if !doors.iter().any(|door| door.name == *name) {
+            wrong.push(format!("{name} is listed and does not exist"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_api_does_for_a_request_only_what_was_proved() {
+    let source = super::root().join("api/src");
+    let mut wrong = Vec::new();
+    for file in super::sources(&source, &[".rs"]) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (name, whose, _) in WITHOUT_PROOF {
+            if *whose == For::Server && text.contains(&format!("{name}(")) {
+                wrong.push(format!("{} calls {name}, which asks for no proof", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
