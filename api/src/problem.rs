@@ -100,6 +100,16 @@ impl Problem {
         )
     }
 
+    /// Allowed, once the second factor is given again.
+    #[must_use]
+    pub fn stale_factor() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "second_factor.stale",
+            "This needs your second factor again. Confirm with a code or your security key, then repeat it.",
+        )
+    }
+
     /// No such thing, or not for this person: both look alike.
     #[must_use]
     pub fn not_found() -> Self {
@@ -190,6 +200,7 @@ impl From<records::Error> for Problem {
         match error {
             records::Error::NotFound => Self::not_found(),
             records::Error::Forbidden => Self::forbidden(),
+            records::Error::StaleFactor => Self::stale_factor(),
             records::Error::Database(error) => {
                 tracing::error!(%error, "the database did not do it");
                 Self::unavailable()

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use visit::{ClinicId, PatientId, Person, Role, StaffId, VisitId};
 
+use crate::DeviceToken;
+
 /// Who acts. Made from a session ([`crate::sessions`]), or by the server for its own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
@@ -80,6 +82,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// The client's `User-Agent`; only its first 200 characters are kept.
     pub user_agent: Option<String>,
+    /// The browser's own token, if it has signed somebody in before.
+    pub device: Option<DeviceToken>,
     /// The request's id, as in its logs and its answer.
     pub request_id: String,
 }
@@ -93,12 +97,14 @@ pub struct RequestContext {
     pub at: OffsetDateTime,
     /// From where.
     pub origin: Origin,
+    /// When the actor last gave a second factor in this session; sensitive actions need it to be fresh.
+    pub second_factor_at: Option<OffsetDateTime>,
 }
 
 impl RequestContext {
     /// The server itself does something for `clinic`.
     #[must_use]
     pub fn system(job: &'static str, clinic: ClinicId, at: OffsetDateTime) -> Self {
-        Self { actor: Actor::System { job, clinic }, at, origin: Origin::default() }
+        Self { actor: Actor::System { job, clinic }, at, origin: Origin::default(), second_factor_at: None }
     }
 }

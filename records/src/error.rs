@@ -9,6 +9,9 @@ pub enum Error {
     /// The role alone refuses this, whatever the row.
     #[error("your role does not allow this; ask your clinic's administrator if you need it")]
     Forbidden,
+    /// Allowed, but the second factor was given too long ago for it.
+    #[error("confirm with your second factor again, then repeat this")]
+    StaleFactor,
     /// PostgreSQL refused, or can't be reached.
     #[error("the database did not do it: {0}")]
     Database(#[from] sqlx::Error),

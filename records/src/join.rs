@@ -116,7 +116,8 @@ pub async fn identify(
 ) -> Result<Identified, IdentifyError> {
     let link = find(records, token).await?.ok_or(IdentifyError::NotUsable)?;
     let actor = Actor::Patient { id: link.patient, visit: link.visit, clinic: link.clinic };
-    let mut tx = records.begin(RequestContext { actor, at: now, origin: origin.clone() }).await?;
+    let mut tx =
+        records.begin(RequestContext { actor, at: now, origin: origin.clone(), second_factor_at: None }).await?;
     // Locks the link: tries go one after the other, so that many at once don't get around the count.
     let row = sqlx::query!(
         "SELECT failed_tries, locked_at, revoked_at, opens_at, expires_at FROM join_link WHERE join_link_id = $1 FOR UPDATE",

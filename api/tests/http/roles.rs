@@ -34,6 +34,16 @@ const MATRIX: &[(&str, &str)] = &[
     ("GET /api/v1/texts/{kind}", "*"),
     ("POST /api/v1/auth/sign-in", "*"),
     ("POST /api/v1/auth/totp", "*"),
+    ("POST /api/v1/auth/webauthn/options", "*"),
+    ("POST /api/v1/auth/webauthn", "*"),
+    ("POST /api/v1/auth/recovery", "*"),
+    ("GET /api/v1/enrol", "ssssssssss"),
+    ("POST /api/v1/enrol/totp", "ssssssssss"),
+    ("POST /api/v1/enrol/totp/confirm", "ssssssssss"),
+    ("POST /api/v1/enrol/webauthn/options", "ssssssssss"),
+    ("POST /api/v1/enrol/webauthn", "ssssssssss"),
+    ("POST /api/v1/auth/confirm/options", "ss++++++++"),
+    ("POST /api/v1/auth/confirm", "*"),
     ("POST /api/v1/auth/sign-out", "*"),
     ("POST /api/v1/join/open", "*"),
     ("POST /api/v1/join/identity", "*"),
@@ -202,6 +212,9 @@ impl Clinic {
 
     fn body(&self, template: &str, method: &str, ids: &Ids) -> Option<Value> {
         match template.strip_prefix("/api/v1").unwrap() {
+            "/enrol/totp" => Some(json!({"name": "Phone"})),
+            "/enrol/totp/confirm" => Some(json!({"factor_id": ids.visit, "code": "123456"})),
+            "/enrol/webauthn" => Some(json!({"name": "Key", "answer": {}})),
             "/join/location" => Some(join::location()),
             "/join/consent" => Some(json!({"text_version": "none", "lang": "en"})),
             "/appointments" => {
