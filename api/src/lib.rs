@@ -32,5 +32,5 @@ pub use limits::RateLimits;
 pub use media::{MediaError, Opening, RecordingMedia, SeekableMedia};
 pub use request_id::RequestId;
 pub use router::{openapi, openapi_json, router};
-pub use state::{ApiConfig, AppState};
-pub use tickets::{RedeemError, Ticket, TicketDesk, TicketError};
+pub use state::{ApiConfig, AppState, Ended};
+pub use tickets::{RedeemError, Redeemed, Ticket, TicketDesk, TicketError};

@@ -100,13 +100,13 @@ impl Problem {
         )
     }
 
-    /// It needs a second factor that was given just now.
+    /// Allowed, once the second factor is given again.
     #[must_use]
     pub fn stale_factor() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "second_factor.stale",
-            "This needs your second factor again. Confirm it, then repeat what you were doing.",
+            "This needs your second factor again. Confirm with a code or your security key, then repeat it.",
         )
     }
 

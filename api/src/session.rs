@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use records::sessions::{self, Activity, JoinSession, StaffSession};
-use records::{Origin, RequestContext, SessionToken};
+use records::{DeviceToken, Origin, RequestContext, SessionToken};
 use time::OffsetDateTime;
 use visit::Person;
 
@@ -18,12 +18,21 @@ use crate::{AppState, ClientAddress, RequestId};
 pub(crate) const STAFF_COOKIE: &str = "__Host-bedside";
 /// Cookie of a patient who came by link.
 pub(crate) const PATIENT_COOKIE: &str = "__Host-bedside-visit";
+/// What a browser is known by over sessions; it opens nothing.
+pub(crate) const DEVICE_COOKIE: &str = "__Host-bedside-device";
 /// A page's own, unasked-for requests carry this header with the value `1`: they don't count as activity.
 pub(crate) const BACKGROUND_HEADER: &str = "x-bedside-background";
 
 /// A session cookie; gone when the browser is closed.
 pub(crate) fn cookie(name: &'static str, token: &SessionToken) -> Cookie<'static> {
     attributes(Cookie::new(name, token.reveal().to_owned()))
+}
+
+/// The cookie by which a browser is known again: it outlives sessions.
+pub(crate) fn device_cookie(token: &DeviceToken) -> Cookie<'static> {
+    let mut cookie = attributes(Cookie::new(DEVICE_COOKIE, token.reveal().to_owned()));
+    cookie.set_max_age(records::identity::devices::REMEMBERED_FOR);
+    cookie
 }
 
 /// Takes a session cookie back.
@@ -66,7 +75,9 @@ impl FromRequestParts<AppState> for Visitor {
         let address = *parts.extensions.get::<ClientAddress>().ok_or_else(Problem::internal)?;
         let request_id = *parts.extensions.get::<RequestId>().ok_or_else(Problem::internal)?;
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let origin = Origin { address: Some(address.0), user_agent, request_id: request_id.0.to_string() };
+        let device = CookieJar::from_headers(&parts.headers).get(DEVICE_COOKIE).map(|cookie| cookie.value().to_owned());
+        let device = device.and_then(|value| DeviceToken::from_cookie(&value));
+        let origin = Origin { address: Some(address.0), user_agent, device, request_id: request_id.0.to_string() };
         Ok(Self { origin, address, at: state.clock.wall() })
     }
 }
@@ -75,19 +86,15 @@ impl FromRequestParts<AppState> for Visitor {
 pub(crate) struct Staff {
     pub session: StaffSession,
     pub token: SessionToken,
-    origin: Origin,
+    pub origin: Origin,
     pub at: OffsetDateTime,
 }
 
 impl Staff {
     /// For a transaction.
     pub(crate) fn context(&self) -> RequestContext {
-        RequestContext {
-            actor: self.session.actor(),
-            at: self.at,
-            origin: self.origin.clone(),
-            second_factor_at: Some(self.session.second_factor_at),
-        }
+        let second_factor_at = self.session.second_factor_at;
+        RequestContext { actor: self.session.actor(), at: self.at, origin: self.origin.clone(), second_factor_at }
     }
 
     pub(crate) fn person(&self) -> Person {
@@ -141,11 +148,8 @@ pub(crate) struct Patient {
 impl Patient {
     /// For a transaction.
     pub(crate) fn context(&self) -> RequestContext {
-        RequestContext { actor: self.session.actor(), at: self.at, origin: self.origin.clone(), second_factor_at: None }
-    }
-
-    pub(crate) fn person(&self) -> Person {
-        Person::Patient(self.session.patient_id)
+        let actor = self.session.actor();
+        RequestContext { actor, at: self.at, origin: self.origin.clone(), second_factor_at: None }
     }
 }
 

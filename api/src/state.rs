@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use records::SessionId;
+use records::identity::webauthn::RelyingParty;
 use tokio::sync::broadcast;
 use visit::{ClinicId, PatientId, Person};
 
@@ -33,6 +35,15 @@ pub struct ApiConfig {
     pub limits: RateLimits,
 }
 
+/// What has ended by hand, and so has to be closed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// One session.
+    Session(SessionId),
+    /// All sessions of a person.
+    Person(Person),
+}
+
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
@@ -42,10 +53,12 @@ pub struct AppState {
     pub tickets: TicketDesk,
     /// Something on this clinic's day list changed: `server` sends on it as well.
     pub changes: broadcast::Sender<ClinicId>,
-    /// This person's session has ended: `server` closes their sockets.
-    pub revocations: broadcast::Sender<Person>,
+    /// A session has ended by hand: `server` closes its sockets.
+    pub revocations: broadcast::Sender<Ended>,
     /// Recorded media.
     pub media: Arc<dyn RecordingMedia>,
+    /// This site, as security keys know it; `None` if it has no domain name.
+    pub party: Option<Arc<RelyingParty>>,
     /// Settings.
     pub config: Arc<ApiConfig>,
     /// The time.
@@ -69,22 +82,29 @@ impl AppState {
             media,
             limits: Arc::new(Limits::new(config.limits, clock.clone())),
             playbacks: Arc::new(Playbacks::default()),
+            party: RelyingParty::of(&config.origins).map(Arc::new),
             config: Arc::new(config),
             clock,
         }
     }
 
-    /// Ends what hangs on a session of `person`: their unused tickets and open sockets.
-    pub(crate) fn session_ended(&self, person: Person) {
-        self.tickets.withdraw(person);
+    /// Ends what hangs on one session: its unused tickets and open sockets.
+    pub(crate) fn session_ended(&self, session: SessionId) {
+        self.tickets.withdraw_session(session);
         // No receiver is fine: nothing is connected then.
-        let _ = self.revocations.send(person);
+        let _ = self.revocations.send(Ended::Session(session));
+    }
+
+    /// Ends what hangs on any session of `person`.
+    pub(crate) fn person_ended(&self, person: Person) {
+        self.tickets.withdraw(person);
+        let _ = self.revocations.send(Ended::Person(person));
     }
 
     /// The patient who came by a link that was withdrawn is signed out by `records`; this ends what hangs on that session.
     pub(crate) fn links_withdrawn(&self, patient: Option<PatientId>) {
         if let Some(patient) = patient {
-            self.session_ended(Person::Patient(patient));
+            self.person_ended(Person::Patient(patient));
         }
     }
 

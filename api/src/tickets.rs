@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use records::SessionId;
 use visit::room::Identity;
 use visit::{Now, Person};
 
@@ -54,8 +55,18 @@ pub enum RedeemError {
     OtherOrigin,
 }
 
+/// Whom a ticket lets in, and on whose account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redeemed {
+    /// Who.
+    pub identity: Identity,
+    /// The session that asked for it; the socket ends with it.
+    pub session: SessionId,
+}
+
 struct Outstanding {
     identity: Identity,
+    session: SessionId,
     origin: String,
     issued_at: Now,
 }
@@ -78,7 +89,7 @@ impl TicketDesk {
     ///
     /// # Errors
     /// [`TicketError::Full`] if too many are outstanding.
-    pub fn issue(&self, identity: Identity, origin: &str, now: Now) -> Result<Ticket, TicketError> {
+    pub fn issue(&self, identity: Identity, session: SessionId, origin: &str, now: Now) -> Result<Ticket, TicketError> {
         let mut outstanding = self.lock();
         outstanding.retain(|_, ticket| alive(ticket, now));
         let own = outstanding.values().filter(|ticket| ticket.identity.person == identity.person).count();
@@ -98,7 +109,8 @@ impl TicketDesk {
         aws_lc_rs::rand::fill(&mut secret)
             .expect("the system's random generator is seeded before any request is served");
         let ticket = Ticket(URL_SAFE_NO_PAD.encode(secret));
-        outstanding.insert(hash(&ticket.0), Outstanding { identity, origin: origin.to_owned(), issued_at: now });
+        outstanding
+            .insert(hash(&ticket.0), Outstanding { identity, session, origin: origin.to_owned(), issued_at: now });
         Ok(ticket)
     }
 
@@ -106,7 +118,7 @@ impl TicketDesk {
     ///
     /// # Errors
     /// See [`RedeemError`].
-    pub fn redeem(&self, ticket: &str, origin: &str, now: Now) -> Result<Identity, RedeemError> {
+    pub fn redeem(&self, ticket: &str, origin: &str, now: Now) -> Result<Redeemed, RedeemError> {
         let found = self.lock().remove(&hash(ticket)).ok_or(RedeemError::Unknown)?;
         if !alive(&found, now) {
             return Err(RedeemError::Expired);
@@ -114,10 +126,15 @@ impl TicketDesk {
         if found.origin != origin {
             return Err(RedeemError::OtherOrigin);
         }
-        Ok(found.identity)
+        Ok(Redeemed { identity: found.identity, session: found.session })
     }
 
-    /// Withdraws all of `person`'s tickets: the session that asked for them has ended.
+    /// Withdraws the tickets that this session asked for: it has ended.
+    pub fn withdraw_session(&self, session: SessionId) {
+        self.lock().retain(|_, ticket| ticket.session != session);
+    }
+
+    /// Withdraws all of `person`'s tickets: their sessions have ended.
     pub fn withdraw(&self, person: Person) {
         self.lock().retain(|_, ticket| ticket.identity.person != person);
     }
@@ -144,6 +161,12 @@ mod tests {
 
     const ORIGIN: &str = "http://127.0.0.1:8080";
 
+    const SESSION: SessionId = SessionId(Uuid::from_u128(7));
+
+    fn redeemed(person: u128) -> Redeemed {
+        Redeemed { identity: identity(person), session: SESSION }
+    }
+
     fn identity(person: u128) -> Identity {
         Identity {
             clinic: ClinicId(Uuid::from_u128(1)),
@@ -157,16 +180,16 @@ mod tests {
     #[test]
     fn a_ticket_is_good_once() {
         let desk = TicketDesk::new();
-        let ticket = desk.issue(identity(1), ORIGIN, Now(0)).unwrap();
-        assert_eq!(desk.redeem(ticket.reveal(), ORIGIN, Now(1)), Ok(identity(1)));
+        let ticket = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
+        assert_eq!(desk.redeem(ticket.reveal(), ORIGIN, Now(1)), Ok(redeemed(1)));
         assert_eq!(desk.redeem(ticket.reveal(), ORIGIN, Now(2)), Err(RedeemError::Unknown));
     }
 
     #[test]
     fn a_ticket_lives_for_thirty_seconds() {
         let desk = TicketDesk::new();
-        let in_time = desk.issue(identity(1), ORIGIN, Now(0)).unwrap();
-        let late = desk.issue(identity(1), ORIGIN, Now(0)).unwrap();
+        let in_time = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
+        let late = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
         assert!(desk.redeem(in_time.reveal(), ORIGIN, Now(29_999)).is_ok());
         assert_eq!(desk.redeem(late.reveal(), ORIGIN, Now(30_000)), Err(RedeemError::Expired));
     }
@@ -174,7 +197,7 @@ mod tests {
     #[test]
     fn a_ticket_from_another_origin_is_refused_and_used_up() {
         let desk = TicketDesk::new();
-        let ticket = desk.issue(identity(1), ORIGIN, Now(0)).unwrap();
+        let ticket = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
         assert_eq!(desk.redeem(ticket.reveal(), "https://evil.example", Now(1)), Err(RedeemError::OtherOrigin));
         assert_eq!(desk.redeem(ticket.reveal(), ORIGIN, Now(1)), Err(RedeemError::Unknown));
     }
@@ -182,20 +205,31 @@ mod tests {
     #[test]
     fn signing_out_withdraws_only_that_persons_tickets() {
         let desk = TicketDesk::new();
-        let gone = desk.issue(identity(1), ORIGIN, Now(0)).unwrap();
-        let kept = desk.issue(identity(2), ORIGIN, Now(0)).unwrap();
+        let gone = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
+        let kept = desk.issue(identity(2), SESSION, ORIGIN, Now(0)).unwrap();
         desk.withdraw(identity(1).person);
         assert_eq!(desk.redeem(gone.reveal(), ORIGIN, Now(1)), Err(RedeemError::Unknown));
-        assert_eq!(desk.redeem(kept.reveal(), ORIGIN, Now(1)), Ok(identity(2)));
+        assert_eq!(desk.redeem(kept.reveal(), ORIGIN, Now(1)), Ok(redeemed(2)));
+    }
+
+    #[test]
+    fn the_end_of_one_session_withdraws_its_tickets_and_no_others() {
+        let desk = TicketDesk::new();
+        let gone = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
+        let other = SessionId(Uuid::from_u128(8));
+        let kept = desk.issue(identity(1), other, ORIGIN, Now(0)).unwrap();
+        desk.withdraw_session(SESSION);
+        assert_eq!(desk.redeem(gone.reveal(), ORIGIN, Now(1)), Err(RedeemError::Unknown));
+        assert_eq!(desk.redeem(kept.reveal(), ORIGIN, Now(1)).map(|redeemed| redeemed.session), Ok(other));
     }
 
     #[test]
     fn one_persons_flood_pushes_out_their_own_tickets_only() {
         let desk = TicketDesk::new();
-        let other = desk.issue(identity(2), ORIGIN, Now(0)).unwrap();
-        let first = desk.issue(identity(1), ORIGIN, Now(0)).unwrap();
+        let other = desk.issue(identity(2), SESSION, ORIGIN, Now(0)).unwrap();
+        let first = desk.issue(identity(1), SESSION, ORIGIN, Now(0)).unwrap();
         for at in 1..=100 {
-            desk.issue(identity(1), ORIGIN, Now(at)).unwrap();
+            desk.issue(identity(1), SESSION, ORIGIN, Now(at)).unwrap();
         }
         assert_eq!(desk.lock().len(), MAX_PER_PERSON + 1);
         assert_eq!(desk.redeem(first.reveal(), ORIGIN, Now(101)), Err(RedeemError::Unknown));

@@ -33,8 +33,17 @@ words! {
     outcome = ["allowed", "denied", "failed"];
     /// What a text is about.
     text_kind = ["telehealth_consent", "recording_consent"];
+    /// Kinds of second factors.
+    factor_kind = ["totp", "webauthn"];
+    /// What to do after the password.
+    next_factor = ["totp", "webauthn", "enrol"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
+}
+
+/// A list of kinds of second factors.
+pub(crate) fn factor_kinds() -> utoipa::openapi::schema::Array {
+    utoipa::openapi::schema::ArrayBuilder::new().items(factor_kind()).build()
 }
 
 #[cfg(test)]
@@ -54,6 +63,8 @@ mod tests {
                     "direction" => records::quality::Direction::parse(word).is_ok(),
                     "outcome" => records::audit::Outcome::parse(word).is_ok(),
                     "text_kind" => records::consents::TextKind::parse(word).is_ok(),
+                    "factor_kind" => records::identity::FactorKind::parse(word).is_ok(),
+                    "next_factor" => *word == "enrol" || records::identity::FactorKind::parse(word).is_ok(),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

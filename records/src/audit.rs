@@ -270,6 +270,6 @@ pub(crate) async fn write_unknown(
     Ok(())
 }
 
-fn user_agent(origin: &Origin) -> Option<String> {
+pub(crate) fn user_agent(origin: &Origin) -> Option<String> {
     origin.user_agent.as_ref().map(|text| text.chars().take(USER_AGENT_CHARS).collect())
 }

@@ -6,6 +6,8 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use visit::{ClinicId, GuardianId, GuestId, PatientId, Person, Role, StaffId, VisitId};
 
+use crate::DeviceToken;
+
 /// How long a second factor counts as just given, for acts that ask for it again.
 pub const FRESH_FACTOR: Duration = Duration::minutes(5);
 
@@ -131,6 +133,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// The client's `User-Agent`; only its first 200 characters are kept.
     pub user_agent: Option<String>,
+    /// The browser's own token, if it has signed somebody in before.
+    pub device: Option<DeviceToken>,
     /// The request's id, as in its logs and its answer.
     pub request_id: String,
 }
@@ -144,7 +148,7 @@ pub struct RequestContext {
     pub at: OffsetDateTime,
     /// From where.
     pub origin: Origin,
-    /// When the actor last proved their second factor, if they have one.
+    /// When the actor last gave a second factor in this session; sensitive actions need it to be fresh.
     pub second_factor_at: Option<OffsetDateTime>,
 }
 

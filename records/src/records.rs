@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::policy::{self, PolicyError};
-use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key};
+use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key, identity};
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
 const CONNECTIONS: u32 = 16;
@@ -25,6 +25,7 @@ pub struct Records {
     pool: PgPool,
     keys: KeyRing,
     password_checks: Arc<Semaphore>,
+    identity: Arc<identity::Settings>,
 }
 
 impl Records {
@@ -36,10 +37,23 @@ impl Records {
         policy::load().map_err(|error| ConnectError::Policies(error.clone()))?;
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
+        let password_checks = Arc::new(Semaphore::new(PASSWORDS_AT_ONCE));
+        let records = Self { pool, keys, password_checks, identity: Arc::default() };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)
+    }
+
+    /// The same with these decisions about identity.
+    #[must_use]
+    pub fn with_identity(self, settings: identity::Settings) -> Self {
+        Self { identity: Arc::new(settings), ..self }
+    }
+
+    /// What this installation decided about identity.
+    #[must_use]
+    pub fn identity(&self) -> &identity::Settings {
+        &self.identity
     }
 
     /// Begins a transaction for `context`'s actor and clinic: the only way to the tables.

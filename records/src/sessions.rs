@@ -7,12 +7,15 @@ use visit::{AppointmentId, ClinicId, PatientId, Person, Role, StaffId, VisitId};
 use crate::action::Resource;
 use crate::audit::Entry;
 use crate::clinics::Clinic;
+use crate::identity::FactorKind;
 use crate::{Actor, Error, Origin, Pending, Records, RequestContext, SessionToken, Tx};
 
 /// Without activity for this long, a session ends.
 pub const IDLE: Duration = Duration::minutes(15);
 /// How long a password alone is good for, waiting for the second factor.
 pub const SECOND_FACTOR_WITHIN: Duration = Duration::minutes(5);
+/// How long somebody may take to set up a second factor.
+pub const ENROL_WITHIN: Duration = Duration::minutes(30);
 /// Activity is written at most this often, so a session may end this much early.
 pub const TOUCH_EVERY: Duration = Duration::seconds(30);
 
@@ -35,9 +38,21 @@ pub enum Activity {
     Background,
 }
 
+/// Which session; may be shown, unlike its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub Uuid);
+
+impl From<Uuid> for SessionId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
 /// A member of staff, signed in with both factors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaffSession {
+    /// Which session.
+    pub session_id: SessionId,
     /// Who.
     pub staff_id: StaffId,
     /// Shown name.
@@ -46,8 +61,8 @@ pub struct StaffSession {
     pub role: Role,
     /// Of which clinic.
     pub clinic: Clinic,
-    /// The second factor was given last.
-    pub second_factor_at: OffsetDateTime,
+    /// When a second factor was last given.
+    pub second_factor_at: Option<OffsetDateTime>,
     /// Ends then without activity.
     pub idle_expires_at: OffsetDateTime,
     /// Ends then in any case.
@@ -65,6 +80,8 @@ impl StaffSession {
 /// A patient who came by link and knew the date of birth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinSession {
+    /// Which session.
+    pub session_id: SessionId,
     /// Who.
     pub patient_id: PatientId,
     /// For which visit only.
@@ -120,6 +137,7 @@ pub async fn patient(
         return Ok(None);
     };
     Ok(Some(JoinSession {
+        session_id: SessionId(row.session_id),
         patient_id: PatientId(patient),
         visit_id: VisitId(visit),
         appointment_id: AppointmentId(appointment),
@@ -155,30 +173,123 @@ pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: 
     tx.commit(Pending(())).await
 }
 
-/// A call is activity: keeps all living sessions of `person` from idling out. Call it about every minute.
+/// A call is activity: keeps this session from idling out. Call it about every minute.
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn touch(records: &Records, clinic: ClinicId, person: Person, now: OffsetDateTime) -> Result<(), Error> {
+pub async fn touch(records: &Records, clinic: ClinicId, session: SessionId, now: OffsetDateTime) -> Result<(), Error> {
     let mut tx = records.begin(RequestContext::system("room", clinic, now)).await?;
-    let (staff, patient) = match person {
-        Person::Staff(id) => (Some(id.0), None),
-        Person::Patient(id) => (None, Some(id.0)),
-    };
     sqlx::query!(
-        "UPDATE session SET last_seen_at = $3
-         WHERE clinic_id = $4 AND (staff_id = $1 OR patient_id = $2) AND kind <> 'pending' AND ended_at IS NULL
-           AND expires_at > $3 AND last_seen_at > $5 AND last_seen_at < $6",
-        staff,
-        patient,
+        "UPDATE session SET last_seen_at = $2
+         WHERE clinic_id = current_clinic() AND session_id = $1 AND kind <> 'pending' AND ended_at IS NULL
+           AND expires_at > $2 AND last_seen_at > $3 AND last_seen_at < $4",
+        session.0,
         now,
-        clinic.0,
         now - IDLE,
         now - TOUCH_EVERY,
     )
     .execute(tx.connection()?)
     .await?;
     tx.commit(Pending(())).await
+}
+
+/// Which of these sessions of one clinic are over: ended by hand, idled out, too old, or unknown.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn over(
+    records: &Records,
+    clinic: ClinicId,
+    sessions: &[SessionId],
+    now: OffsetDateTime,
+) -> Result<Vec<SessionId>, Error> {
+    let asked: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
+    let mut tx = records.begin(RequestContext::system("room", clinic, now)).await?;
+    let over = sqlx::query_scalar!(
+        r#"SELECT asked.id AS "id!" FROM unnest($1::uuid[]) AS asked (id)
+           LEFT JOIN session s ON s.clinic_id = current_clinic() AND s.session_id = asked.id
+           LEFT JOIN staff f ON f.staff_id = s.staff_id
+           WHERE s.session_id IS NULL OR s.ended_at IS NOT NULL OR s.expires_at <= $2 OR s.last_seen_at <= $3 OR f.active = false"#,
+        &asked,
+        now,
+        now - IDLE,
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    tx.commit(Pending(over.into_iter().map(SessionId).collect())).await
+}
+
+/// Ends sessions of a member of staff: all, or all but one, also those that wait for a second factor. How many there were.
+pub(crate) async fn end_all_of(tx: &mut Tx, staff: StaffId, but: Option<SessionId>) -> Result<u64, Error> {
+    let at = tx.context().at;
+    let ended = sqlx::query!(
+        "UPDATE session SET ended_at = $2 WHERE staff_id = $1 AND clinic_id = current_clinic() AND ended_at IS NULL
+         AND ($3::uuid IS NULL OR session_id <> $3)",
+        staff.0,
+        at,
+        but.map(|session| session.0),
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// A session of a member of staff that begins.
+pub(crate) struct NewSession {
+    kind: &'static str,
+    expires_at: OffsetDateTime,
+    enrolling: bool,
+    factor: Option<FactorKind>,
+    second_factor_at: Option<OffsetDateTime>,
+}
+
+impl NewSession {
+    /// The password was given; good for the second factor.
+    pub(crate) fn pending(now: OffsetDateTime) -> Self {
+        let expires_at = now + SECOND_FACTOR_WITHIN;
+        Self { kind: "pending", expires_at, enrolling: false, factor: None, second_factor_at: None }
+    }
+
+    /// Good for setting up a second factor.
+    pub(crate) fn enrolling(now: OffsetDateTime) -> Self {
+        Self { enrolling: true, expires_at: now + ENROL_WITHIN, ..Self::pending(now) }
+    }
+
+    /// Both factors were given.
+    pub(crate) fn full(now: OffsetDateTime, expires_at: OffsetDateTime, factor: FactorKind) -> Self {
+        Self { kind: "staff", expires_at, enrolling: false, factor: Some(factor), second_factor_at: Some(now) }
+    }
+}
+
+/// Begins a session under `token`, with the address and browser of the running request.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    token: &SessionToken,
+    staff: StaffId,
+    new: &NewSession,
+) -> Result<SessionId, Error> {
+    let context = tx.context().clone();
+    let id = SessionId(Uuid::now_v7());
+    sqlx::query!(
+        "INSERT INTO session (token_hash, session_id, clinic_id, kind, staff_id, created_at, last_seen_at, expires_at, enrolling, factor,
+                              second_factor_at, address, user_agent)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12)",
+        &token.hash()[..],
+        id.0,
+        context.actor.clinic().0,
+        new.kind,
+        staff.0,
+        context.at,
+        new.expires_at,
+        new.enrolling,
+        new.factor.map(FactorKind::as_str),
+        new.second_factor_at,
+        context.origin.address.map(|address| address.to_string()),
+        crate::audit::user_agent(&context.origin),
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(id)
 }
 
 /// What `open_session` gives.
@@ -194,9 +305,11 @@ pub(crate) struct SessionRow {
     pub patient_id: Option<Uuid>,
     pub visit_id: Option<Uuid>,
     pub appointment_id: Option<Uuid>,
-    pub created_at: OffsetDateTime,
     pub last_seen_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
+    pub session_id: Uuid,
+    pub second_factor_at: Option<OffsetDateTime>,
+    pub enrolling: bool,
 }
 
 impl SessionRow {
@@ -226,7 +339,8 @@ pub(crate) async fn open(
         SessionRow,
         r#"SELECT kind AS "kind!", clinic_id AS "clinic_id!", clinic_name AS "clinic_name!", clinic_phone AS "clinic_phone!",
                   clinic_time_zone AS "clinic_time_zone!", staff_id, staff_name, staff_role, patient_id, visit_id, appointment_id,
-                  created_at AS "created_at!", last_seen_at AS "last_seen_at!", expires_at AS "expires_at!"
+                  last_seen_at AS "last_seen_at!", expires_at AS "expires_at!",
+                  session_id AS "session_id!", second_factor_at, enrolling AS "enrolling!"
            FROM open_session($1, $2, $3, $4)"#,
         &token.hash()[..],
         now,
@@ -241,17 +355,17 @@ pub(crate) async fn open(
 pub(crate) fn staff_session(row: SessionRow) -> Result<StaffSession, Error> {
     let (clinic, idle_expires_at) = (row.clinic(), row.idle_expires_at());
     // A staff session begins with the second factor.
-    let second_factor_at = row.created_at;
     let (Some(id), Some(name), Some(role)) = (row.staff_id, row.staff_name, row.staff_role) else {
         return Err(Error::NotFound);
     };
     let role = Role::parse(&role).ok_or(Error::UnknownValue("staff.role"))?;
     Ok(StaffSession {
+        session_id: SessionId(row.session_id),
         staff_id: StaffId(id),
         name,
         role,
         clinic,
-        second_factor_at,
+        second_factor_at: row.second_factor_at,
         idle_expires_at,
         expires_at: row.expires_at,
     })

@@ -1,24 +1,44 @@
-//! Staff sign-in: password, then a one-time code. Wrong ones are counted per account, whether it exists or not.
+//! Staff sign-in: password, then a second factor. Wrong ones are counted per account, whether it exists or not.
 
 use time::{Duration, OffsetDateTime};
-use totp_rs::{Algorithm, Builder};
 use visit::{ClinicId, Role, StaffId};
 
 use crate::action::Resource;
 use crate::audit::{self, Entry, Outcome};
-use crate::seal::Place;
-use crate::sessions::{self, Activity, StaffSession};
-use crate::token::sha256;
-use crate::{Actor, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx};
+use crate::identity::attempts::{Account, Stop};
+use crate::identity::factors::{self, FactorKind};
+use crate::identity::proof::{self, Checked};
+use crate::identity::webauthn::{self, RelyingParty};
+use crate::identity::{Proof, devices, recovery};
+use crate::sessions::{self, Activity, NewSession, StaffSession};
+use crate::{Actor, DeviceToken, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx};
 
-/// Failures per minute, per account and address, after which the next try has to wait.
+/// Failures per minute, per account and from anywhere, after which the next try has to wait.
 pub const FAILURES_PER_MINUTE: i64 = 5;
 /// Failures in a row, over any time, that lock the account.
 pub const FAILURES_TO_LOCK: i32 = 10;
+/// The word in the audit log for a recovery code.
+const RECOVERY: &str = "sign_in.recovery_code";
 /// For how long it is locked.
 pub const LOCKED_FOR: Duration = Duration::minutes(15);
-/// How long failures are remembered.
-const KEPT: Duration = Duration::days(1);
+
+/// The password was right.
+#[derive(Debug)]
+pub struct FirstFactor {
+    /// For the cookie; good for the next step only.
+    pub token: SessionToken,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// What comes after the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A second factor of one of these kinds.
+    SecondFactor(Vec<FactorKind>),
+    /// An invited person sets up a second factor first.
+    Enrol,
+}
 
 /// Both factors were given.
 pub struct SignedIn {
@@ -26,9 +46,19 @@ pub struct SignedIn {
     pub token: SessionToken,
     /// Who.
     pub session: StaffSession,
+    /// For the browser's own cookie, if it was not known before.
+    pub device: Option<DeviceToken>,
 }
 
-/// Checks a password; the answer is a token that is good for [`totp`] only. Takes equally long for unknown accounts.
+/// What a second factor opens.
+pub enum Entered {
+    /// The clinic.
+    In(SignedIn),
+    /// Only the way to another second factor: this one was the last of its kind that helps, or is not enough for the role.
+    Enrol(SessionToken),
+}
+
+/// Checks a password; the answer is a token that is good for [`second_factor`] only. Takes equally long for unknown accounts.
 ///
 /// # Errors
 /// See [`PasswordError`].
@@ -38,7 +68,7 @@ pub async fn password(
     email: &str,
     password: Phi<String>,
     now: OffsetDateTime,
-) -> Result<SessionToken, PasswordError> {
+) -> Result<FirstFactor, PasswordError> {
     let account = Account::of(email);
     let attempt = account.begin_attempt(records, origin, now).await.map_err(|stop| match stop {
         Stop::TooFast { retry_after_s } => PasswordError::TooFast { retry_after_s },
@@ -46,7 +76,7 @@ pub async fn password(
         Stop::Failed(error) => PasswordError::Failed(error),
     })?;
     let known = find(records, &account.email).await?;
-    let hash = known.as_ref().map(|staff| staff.password_hash.clone());
+    let hash = known.as_ref().and_then(|staff| staff.password_hash.clone());
     if !crate::password::verify(records, password, hash).await? {
         log_wrong(records, origin, known.as_ref(), "sign_in.password", now).await?;
         return Err(PasswordError::Wrong);
@@ -56,225 +86,214 @@ pub async fn password(
     };
 
     let mut tx = records.begin(staff.context(origin, now)).await?;
+    let enrolling = !staff.active;
+    if enrolling && !may_enrol(&mut tx, staff.id).await? {
+        drop(tx);
+        log_wrong(records, origin, Some(&staff), "sign_in.password", now).await?;
+        return Err(PasswordError::Wrong);
+    }
     attempt.forgive(&mut tx).await?;
+    let next = if enrolling { Next::Enrol } else { Next::SecondFactor(kinds(&mut tx, staff.id).await?) };
     let token = SessionToken::generate();
-    insert_session(&mut tx, &token, "pending", staff.id, now + sessions::SECOND_FACTOR_WITHIN).await?;
+    let new = if enrolling { NewSession::enrolling(now) } else { NewSession::pending(now) };
+    sessions::insert(&mut tx, &token, staff.id, &new).await?;
     tx.log(Entry::new("sign_in.password", Resource::Staff(staff.id)));
     tx.commit(Pending(())).await?;
-    Ok(token)
+    Ok(FirstFactor { token, next })
 }
 
-/// Checks the one-time code (RFC 6238, 30 s, one step either way, each code once) and begins the session.
+/// What an authenticator is to be asked, for the session that waits for a second factor.
 ///
 /// # Errors
-/// See [`TotpError`].
-pub async fn totp(
+/// See [`SecondFactorError`].
+pub async fn webauthn_options(
+    records: &Records,
+    origin: &Origin,
+    party: &RelyingParty,
+    pending: &SessionToken,
+    now: OffsetDateTime,
+) -> Result<String, SecondFactorError> {
+    let session = pending_session(records, pending, now).await?;
+    let mut tx = records.begin(context(&session, origin, now)).await?;
+    let options = webauthn::begin_authentication(&mut tx, party, session.staff_id, session.session_id).await?;
+    tx.commit(Pending(options)).await?.ok_or(SecondFactorError::Wrong)
+}
+
+/// Checks a second factor and begins the session.
+///
+/// # Errors
+/// See [`SecondFactorError`].
+pub async fn second_factor(
+    records: &Records,
+    origin: &Origin,
+    pending: &SessionToken,
+    proof: Proof<'_>,
+    now: OffsetDateTime,
+) -> Result<Entered, SecondFactorError> {
+    let session = pending_session(records, pending, now).await?;
+    let account = attempt(records, origin, &session, now).await?;
+    let mut tx = records.begin(context(&session, origin, now)).await?;
+    let (staff, resource) = (session.staff_id, Resource::Staff(session.staff_id));
+    if let Checked::Bad(reason) = proof::check(&mut tx, staff, session.session_id, &proof).await? {
+        tx.log(Entry {
+            outcome: Outcome::Failed,
+            reason: Some(reason),
+            ..Entry::new(proof.kind().sign_in_action(), resource)
+        });
+        tx.commit(Pending(())).await?;
+        return Err(SecondFactorError::Wrong);
+    }
+    if !sessions::close(&mut tx, pending).await? {
+        return Err(SecondFactorError::SignedOut);
+    }
+    let role = factors::lock(&mut tx, staff).await?;
+    if !factors::usable(&tx, role, proof.kind()) {
+        // The role needs a security key. Whoever has one must use it; whoever has none sets one up now.
+        let has_key = factors::of(&mut tx, staff).await?.iter().any(|factor| factor.kind == FactorKind::WebAuthn);
+        if has_key {
+            tx.log(Entry {
+                outcome: Outcome::Failed,
+                reason: Some("needs_key"),
+                ..Entry::new(proof.kind().sign_in_action(), resource)
+            });
+            tx.commit(Pending(())).await?;
+            return Err(SecondFactorError::NeedsKey);
+        }
+        let token = SessionToken::generate();
+        sessions::insert(&mut tx, &token, staff, &NewSession::enrolling(now)).await?;
+        tx.log(Entry { reason: Some("needs_key"), ..Entry::new(proof.kind().sign_in_action(), resource) });
+        tx.commit(Pending(())).await?;
+        return Ok(Entered::Enrol(token));
+    }
+    account.forget(&mut tx).await?;
+    let entered = enter(&mut tx, session, proof.kind(), now).await?;
+    tx.log(Entry::new(proof.kind().sign_in_action(), resource));
+    Ok(Entered::In(tx.commit(Pending(entered)).await?))
+}
+
+/// A recovery code in the place of a second factor: opens only the way to a new factor.
+///
+/// # Errors
+/// See [`SecondFactorError`].
+pub async fn recovery(
     records: &Records,
     origin: &Origin,
     pending: &SessionToken,
     code: &str,
     now: OffsetDateTime,
-) -> Result<SignedIn, TotpError> {
-    let row = sessions::open(records, pending, Activity::Background, now)
-        .await?
-        .filter(|row| row.kind == "pending")
-        .ok_or(TotpError::SignedOut)?;
-    let session = sessions::staff_session(row)?;
-    let context = RequestContext { actor: session.actor(), at: now, origin: origin.clone(), second_factor_at: None };
+) -> Result<SessionToken, SecondFactorError> {
+    let session = pending_session(records, pending, now).await?;
+    let account = attempt(records, origin, &session, now).await?;
+    let mut tx = records.begin(context(&session, origin, now)).await?;
     let resource = Resource::Staff(session.staff_id);
+    if !recovery::spend(&mut tx, session.staff_id, code).await? {
+        tx.log(Entry { outcome: Outcome::Failed, reason: Some("wrong"), ..Entry::new(RECOVERY, resource) });
+        tx.commit(Pending(())).await?;
+        return Err(SecondFactorError::Wrong);
+    }
+    if !sessions::close(&mut tx, pending).await? {
+        return Err(SecondFactorError::SignedOut);
+    }
+    account.forget(&mut tx).await?;
+    let token = SessionToken::generate();
+    sessions::insert(&mut tx, &token, session.staff_id, &NewSession::enrolling(now)).await?;
+    tx.log(Entry::new(RECOVERY, resource));
+    Ok(tx.commit(Pending(token)).await?)
+}
 
-    let mut tx = records.begin(context.clone()).await?;
-    let staff = sqlx::query!(
-        "SELECT email, totp_secret FROM staff WHERE staff_id = $1 AND clinic_id = current_clinic()",
+/// Begins the session of somebody who has given all there is to give.
+pub(crate) async fn enter(
+    tx: &mut Tx,
+    session: StaffSession,
+    factor: FactorKind,
+    now: OffsetDateTime,
+) -> Result<SignedIn, Error> {
+    let token = SessionToken::generate();
+    let expires_at = now + sessions::longest_life(session.role);
+    let new = NewSession::full(now, expires_at, factor);
+    let session_id = sessions::insert(tx, &token, session.staff_id, &new).await?;
+    let device = devices::recognise(tx, session.staff_id).await?;
+    let session = StaffSession {
+        session_id,
+        second_factor_at: Some(now),
+        idle_expires_at: now + sessions::IDLE,
+        expires_at,
+        ..session
+    };
+    Ok(SignedIn { token, session, device })
+}
+
+/// The living session of `token`, if it waits for a second factor.
+async fn pending_session(
+    records: &Records,
+    token: &SessionToken,
+    now: OffsetDateTime,
+) -> Result<StaffSession, SecondFactorError> {
+    let row = sessions::open(records, token, Activity::Background, now)
+        .await?
+        .filter(|row| row.kind == "pending" && !row.enrolling)
+        .ok_or(SecondFactorError::SignedOut)?;
+    Ok(sessions::staff_session(row)?)
+}
+
+/// Counts a try at the second factor of the session's account.
+pub(crate) async fn attempt(
+    records: &Records,
+    origin: &Origin,
+    session: &StaffSession,
+    now: OffsetDateTime,
+) -> Result<Account, SecondFactorError> {
+    let mut tx = records.begin(context(session, origin, now)).await?;
+    let email = sqlx::query_scalar!(
+        "SELECT email FROM staff WHERE staff_id = $1 AND clinic_id = current_clinic()",
         session.staff_id.0
     )
     .fetch_one(tx.connection()?)
     .await
     .map_err(Error::from)?;
-    let keys = tx.clinic_keys().await?;
     drop(tx);
-
-    let account = Account::of(&staff.email);
+    let account = Account::of(&email);
     account.begin_attempt(records, origin, now).await.map_err(|stop| match stop {
-        Stop::TooFast { retry_after_s } => TotpError::TooFast { retry_after_s },
-        Stop::Locked { until } => TotpError::Locked { until },
-        Stop::Failed(error) => TotpError::Failed(error),
+        Stop::TooFast { retry_after_s } => SecondFactorError::TooFast { retry_after_s },
+        Stop::Locked { until } => SecondFactorError::Locked { until },
+        Stop::Failed(error) => SecondFactorError::Failed(error),
     })?;
-    let secret = keys.open(Place::new("staff.totp_secret", session.staff_id.0), &staff.totp_secret)?;
-    let step = matching_step(secret.expose(), code, now);
-
-    let mut tx = records.begin(context.clone()).await?;
-    let accepted = match step {
-        None => false,
-        // Only a later step than any used before: of two who send the same code at once, one row update wins.
-        Some(step) => {
-            let taken = sqlx::query!(
-                "UPDATE staff SET totp_last_step = $2 WHERE staff_id = $1 AND (totp_last_step IS NULL OR totp_last_step < $2)",
-                session.staff_id.0,
-                step,
-            )
-            .execute(tx.connection()?)
-            .await
-            .map_err(Error::from)?;
-            taken.rows_affected() == 1
-        }
-    };
-    if !accepted {
-        let reason = if step.is_some() { "used_before" } else { "wrong" };
-        tx.log(Entry { outcome: Outcome::Failed, reason: Some(reason), ..Entry::new("sign_in.totp", resource) });
-        tx.commit(Pending(())).await?;
-        return Err(TotpError::Wrong);
-    }
-    if !sessions::close(&mut tx, pending).await? {
-        return Err(TotpError::SignedOut);
-    }
-    account.forget(&mut tx).await?;
-    let token = SessionToken::generate();
-    let expires_at = now + sessions::longest_life(session.role);
-    insert_session(&mut tx, &token, "staff", session.staff_id, expires_at).await?;
-    tx.log(Entry::new("sign_in.totp", resource));
-    tx.commit(Pending(())).await?;
-    Ok(SignedIn { token, session: StaffSession { idle_expires_at: now + sessions::IDLE, expires_at, ..session } })
+    Ok(account)
 }
 
-/// The step whose code this is: the current one, or one to either side.
-fn matching_step(secret: &[u8], code: &str, now: OffsetDateTime) -> Option<i64> {
-    let now = u64::try_from(now.unix_timestamp()).ok()?;
-    let totp = Builder::new()
-        .with_algorithm(Algorithm::SHA1)
-        .with_digits(6)
-        .with_skew(1)
-        .with_step_duration(30)
-        .with_secret(secret.to_vec())
-        .build_noncompliant();
-    i64::try_from(totp.check(code.trim(), now)?).ok()
+pub(crate) fn context(session: &StaffSession, origin: &Origin, now: OffsetDateTime) -> RequestContext {
+    let second_factor_at = session.second_factor_at;
+    RequestContext { actor: session.actor(), at: now, origin: origin.clone(), second_factor_at }
 }
 
-/// An account as it is counted, whether it exists or not.
-struct Account {
-    email: String,
-    hash: [u8; 32],
+pub(crate) async fn kinds(tx: &mut Tx, staff: StaffId) -> Result<Vec<FactorKind>, Error> {
+    let mut kinds: Vec<FactorKind> = factors::of(tx, staff).await?.iter().map(|factor| factor.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
 }
 
-/// A try that counts as a failure until it is forgiven: many at once can't get around the count.
-struct Attempt {
-    account: [u8; 32],
-    failure: i64,
+/// Whether an invited person, who chose a password by the invitation's link, may still set up the second factor.
+async fn may_enrol(tx: &mut Tx, staff: StaffId) -> Result<bool, Error> {
+    let at = tx.context().at;
+    let may = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM staff_link WHERE staff_id = $1 AND clinic_id = current_clinic() AND purpose = 'invitation'
+                          AND used_at IS NOT NULL AND revoked_at IS NULL AND expires_at > $2) AS "may!""#,
+        staff.0,
+        at,
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(may)
 }
 
-enum Stop {
-    TooFast { retry_after_s: i64 },
-    Locked { until: OffsetDateTime },
-    Failed(Error),
-}
-
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl Account {
-    fn of(email: &str) -> Self {
-        let email = email.trim().to_lowercase();
-        Self { hash: sha256(email.as_bytes()), email }
-    }
-
-    async fn begin_attempt(&self, records: &Records, origin: &Origin, now: OffsetDateTime) -> Result<Attempt, Stop> {
-        let address = origin.address.map_or_else(String::new, |address| address.to_string());
-        let mut tx = records.begin_without_clinic().await.map_err(Stop::Failed)?;
-        // Locks the account's row: attempts on one account go one after the other.
-        let row = sqlx::query!(
-            "INSERT INTO sign_in_account (account_hash, last_at) VALUES ($1, $2)
-             ON CONFLICT (account_hash) DO UPDATE SET last_at = $2 RETURNING failures, locked_until",
-            &self.hash[..],
-            now,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if let Some(until) = row.locked_until.filter(|until| *until > now) {
-            tx.commit().await?;
-            return Err(Stop::Locked { until });
-        }
-        let minute = Duration::minutes(1);
-        let recent = sqlx::query!(
-            r#"SELECT count(*) AS "failures!", min(at) AS first FROM sign_in_failure WHERE account_hash = $1 AND address = $2 AND at > $3"#,
-            &self.hash[..],
-            address,
-            now - minute,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if recent.failures >= FAILURES_PER_MINUTE {
-            tx.commit().await?;
-            let wait = recent.first.map_or(minute, |first| first + minute - now);
-            return Err(Stop::TooFast { retry_after_s: wait.whole_seconds().max(0) + 1 });
-        }
-        // The lock begins with the attempt that fills the count; the next one after it starts counting anew.
-        let locks = row.failures + 1 >= FAILURES_TO_LOCK;
-        sqlx::query!(
-            "UPDATE sign_in_account SET failures = $2, locked_until = $3 WHERE account_hash = $1",
-            &self.hash[..],
-            if locks { 0 } else { row.failures + 1 },
-            locks.then_some(now + LOCKED_FOR),
-        )
-        .execute(&mut *tx)
-        .await?;
-        let failure = sqlx::query_scalar!(
-            "INSERT INTO sign_in_failure (account_hash, address, at) VALUES ($1, $2, $3) RETURNING sign_in_failure_id",
-            &self.hash[..],
-            address,
-            now,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        sqlx::query!("DELETE FROM sign_in_failure WHERE at < $1", now - KEPT).execute(&mut *tx).await?;
-        sqlx::query!("DELETE FROM sign_in_account WHERE last_at < $1", now - KEPT).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(Attempt { account: self.hash, failure })
-    }
-
-    /// Both factors were right: the failures before don't count any more.
-    async fn forget(&self, tx: &mut Tx) -> Result<(), Error> {
-        sqlx::query!(
-            "UPDATE sign_in_account SET failures = 0, locked_until = NULL WHERE account_hash = $1",
-            &self.hash[..]
-        )
-        .execute(tx.connection()?)
-        .await?;
-        sqlx::query!("DELETE FROM sign_in_failure WHERE account_hash = $1", &self.hash[..])
-            .execute(tx.connection()?)
-            .await?;
-        Ok(())
-    }
-}
-
-impl Attempt {
-    /// This one was no failure. Those before it still count, until the second factor is given as well.
-    async fn forgive(self, tx: &mut Tx) -> Result<(), Error> {
-        let gone = sqlx::query!("DELETE FROM sign_in_failure WHERE sign_in_failure_id = $1", self.failure)
-            .execute(tx.connection()?)
-            .await?;
-        if gone.rows_affected() == 1 {
-            sqlx::query!(
-                "UPDATE sign_in_account SET failures = CASE WHEN locked_until IS NULL THEN greatest(failures - 1, 0) ELSE $2 - 1 END, locked_until = NULL
-                 WHERE account_hash = $1",
-                &self.account[..],
-                FAILURES_TO_LOCK,
-            )
-            .execute(tx.connection()?)
-            .await?;
-        }
-        Ok(())
-    }
-}
-
-/// An account that exists.
+/// An account that exists, active or invited.
 struct Known {
     id: StaffId,
     clinic: ClinicId,
     role: Role,
-    password_hash: String,
+    password_hash: Option<String>,
+    active: bool,
 }
 
 impl Known {
@@ -292,7 +311,8 @@ async fn find(records: &Records, email: &str) -> Result<Option<Known>, Error> {
     let mut tx = records.begin_without_clinic().await?;
     sqlx::query!("SELECT set_config('bedside.email', $1, true)", email).fetch_one(&mut *tx).await?;
     let row = sqlx::query!(
-        "SELECT staff_id, clinic_id, role, password_hash FROM staff WHERE lower(email) = $1 AND active",
+        "SELECT staff_id, clinic_id, role, password_hash, active FROM staff
+         WHERE lower(email) = $1 AND (active OR (activated_at IS NULL AND deactivated_at IS NULL))",
         email
     )
     .fetch_optional(&mut *tx)
@@ -305,6 +325,7 @@ async fn find(records: &Records, email: &str) -> Result<Option<Known>, Error> {
         clinic: ClinicId(row.clinic_id),
         role,
         password_hash: row.password_hash,
+        active: row.active,
     }))
 }
 
@@ -333,28 +354,6 @@ async fn log_wrong(
     }
 }
 
-async fn insert_session(
-    tx: &mut Tx,
-    token: &SessionToken,
-    kind: &str,
-    staff: StaffId,
-    expires_at: OffsetDateTime,
-) -> Result<(), Error> {
-    let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    sqlx::query!(
-        "INSERT INTO session (token_hash, clinic_id, kind, staff_id, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $4, $5, $5, $6)",
-        &token.hash()[..],
-        clinic,
-        kind,
-        staff.0,
-        at,
-        expires_at,
-    )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(())
-}
-
 /// The password was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
@@ -378,12 +377,15 @@ pub enum PasswordError {
     Failed(#[from] Error),
 }
 
-/// The one-time code was not accepted.
+/// The second factor was not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum TotpError {
+pub enum SecondFactorError {
     /// Wrong, or used already.
-    #[error("the code is wrong or was used already; wait for the next one")]
+    #[error("the code or key is wrong or was used already; try again")]
     Wrong,
+    /// A code is right, but this role has to use its security key.
+    #[error("your role signs in with a security key; use it instead of a code")]
+    NeedsKey,
     /// The password was given too long ago, or not at all.
     #[error("sign in with your password again")]
     SignedOut,

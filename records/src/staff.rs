@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::action::{ListProviders, Resource};
 use crate::audit::Entry;
-use crate::seal::Place;
-use crate::{Authorized, Error, Pending, Phi, Tx, password};
+use crate::identity::factors;
+use crate::{Authorized, Error, Pending, Phi, Tx, password, sessions};
 
 /// Somebody who treats.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct NewStaff {
 
 /// Shortest password, characters.
 pub const MIN_PASSWORD_CHARS: usize = 12;
+/// The name of an authenticator that came with the account.
+const FIRST_APP: &str = "Authenticator app";
 /// Length of a TOTP secret, bytes (RFC 4226 recommends 160 bits).
 pub const TOTP_SECRET_BYTES: usize = 20;
 
@@ -61,17 +63,15 @@ pub async fn create(tx: &mut Tx, new: &NewStaff) -> Result<Pending<StaffId>, Acc
     let id = StaffId(Uuid::now_v7());
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let hash = password::hash(tx.records(), new.password.clone()).await?;
-    let secret = tx.clinic_keys().await?.seal(Place::new("staff.totp_secret", id.0), &*new.totp_secret)?;
     let made = sqlx::query!(
-        "INSERT INTO staff (staff_id, clinic_id, email, name, role, password_hash, totp_secret, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO staff (staff_id, clinic_id, email, name, role, password_hash, created_at, activated_at, password_changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7)",
         id.0,
         clinic,
         new.email.trim(),
         new.name,
         new.role.as_str(),
         hash,
-        secret,
         at,
     )
     .execute(tx.connection()?)
@@ -80,6 +80,7 @@ pub async fn create(tx: &mut Tx, new: &NewStaff) -> Result<Pending<StaffId>, Acc
         let taken = error.as_database_error().is_some_and(|error| error.constraint() == Some("staff_email"));
         return Err(if taken { AccountError::EmailTaken } else { AccountError::Failed(error.into()) });
     }
+    factors::store_totp(tx, id, Uuid::now_v7(), FIRST_APP, &new.totp_secret, Some(at)).await?;
     tx.log(Entry::new("staff.create", Resource::Staff(id)));
     Ok(Pending(id))
 }
@@ -100,12 +101,11 @@ pub async fn reset_secrets(
     }
     let at = tx.context().at;
     let hash = password::hash(tx.records(), password.clone()).await?;
-    let secret = tx.clinic_keys().await?.seal(Place::new("staff.totp_secret", id.0), &**totp_secret)?;
     let changed = sqlx::query!(
-        "UPDATE staff SET password_hash = $2, totp_secret = $3, totp_last_step = NULL WHERE staff_id = $1 AND clinic_id = current_clinic()",
+        "UPDATE staff SET password_hash = $2, password_changed_at = $3 WHERE staff_id = $1 AND clinic_id = current_clinic()",
         id.0,
         hash,
-        secret,
+        at,
     )
     .execute(tx.connection()?)
     .await
@@ -114,13 +114,16 @@ pub async fn reset_secrets(
         return Err(Error::NotFound.into());
     }
     sqlx::query!(
-        "UPDATE session SET ended_at = $2 WHERE staff_id = $1 AND clinic_id = current_clinic() AND ended_at IS NULL",
+        "UPDATE second_factor SET removed_at = $2, totp_secret = NULL, credential = NULL, credential_state = NULL, credential_id = NULL
+         WHERE staff_id = $1 AND clinic_id = current_clinic() AND removed_at IS NULL",
         id.0,
-        at
+        at,
     )
     .execute(tx.connection()?)
     .await
     .map_err(Error::from)?;
+    factors::store_totp(tx, id, Uuid::now_v7(), FIRST_APP, totp_secret, Some(at)).await?;
+    sessions::end_all_of(tx, id, None).await?;
     tx.log(Entry::new("staff.reset_secrets", Resource::Staff(id)));
     Ok(Pending(()))
 }

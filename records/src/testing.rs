@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::identity::Settings;
 use crate::{KeyRing, PrivatePostgres, Records, migrate};
 
 /// Names the server that tests may fill, by its owner's address.
@@ -42,7 +43,10 @@ impl TestDatabase {
         let folder = tempfile::tempdir().expect("a folder for the key ring");
         let keys = KeyRing::open_or_create(&folder.path().join("keys.json")).expect("a key ring");
         let app = server.clone().database(&name).username("bedside_app").to_url_lossy();
-        let records = Records::connect(app.as_str(), keys).await.expect("the app role may connect");
+        // As in the demonstration: tests sign everybody in by code.
+        let settings = Settings { codes_for_everyone: true, ..Settings::default() };
+        let records =
+            Records::connect(app.as_str(), keys).await.expect("the app role may connect").with_identity(settings);
         Self { name, server, records, folder }
     }
 

@@ -8,36 +8,50 @@ use zeroize::Zeroizing;
 /// 256 random bits in base64url: 43 characters.
 const TOKEN_CHARS: usize = 43;
 
-/// An opaque session token, as it stands in the cookie.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionToken(Zeroizing<String>);
+macro_rules! opaque_token {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name(Zeroizing<String>);
 
-impl SessionToken {
-    pub(crate) fn generate() -> Self {
-        Self(Zeroizing::new(random_token()))
-    }
+        impl $name {
+            pub(crate) fn generate() -> Self {
+                Self(Zeroizing::new(random_token()))
+            }
 
-    /// The token in a cookie, if it has the form of one.
-    #[must_use]
-    pub fn from_cookie(value: &str) -> Option<Self> {
-        well_formed(value).then(|| Self(Zeroizing::new(value.to_owned())))
-    }
+            /// The token in a cookie, if it has the form of one.
+            #[must_use]
+            pub fn from_cookie(value: &str) -> Option<Self> {
+                well_formed(value).then(|| Self(Zeroizing::new(value.to_owned())))
+            }
 
-    /// The text for the cookie; for nothing else.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
+            /// The text for the cookie; for nothing else.
+            #[must_use]
+            pub fn reveal(&self) -> &str {
+                &self.0
+            }
 
-    pub(crate) fn hash(&self) -> [u8; 32] {
-        hash_token(&self.0)
-    }
+            pub(crate) fn hash(&self) -> [u8; 32] {
+                hash_token(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
 }
 
-impl std::fmt::Debug for SessionToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SessionToken(..)")
-    }
+opaque_token! {
+    /// An opaque session token, as it stands in the cookie.
+    SessionToken
+}
+
+opaque_token! {
+    /// What a browser is known by over sessions, as it stands in its cookie. It opens nothing.
+    DeviceToken
 }
 
 /// A fresh token of 256 random bits.

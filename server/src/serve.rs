@@ -41,7 +41,9 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         Sfu::start(sfu_config(config))
             .map_err(|error| anyhow::anyhow!("media.listen {}: {error}", config.media.listen))?
     };
-    let database = database::open(&runtime, config, &data)?;
+    let mut database = database::open(&runtime, config, &data)?;
+    let identity = records::identity::Settings { codes_for_everyone: is_demo, ..Default::default() };
+    database.records = database.records.with_identity(identity);
     let outcome = runtime.block_on(async {
         let clock = Clock::system();
         if is_demo {
@@ -67,7 +69,8 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         for (clinic, visit) in records::visits::in_progress(&database.records).await? {
             signaling.revive(clinic, visit);
         }
-        tokio::spawn(close_revoked(state.clone(), signaling.clone()));
+        tokio::spawn(live.clone().close_ended(state.clone(), signaling.clone()));
+        tokio::spawn(live.close_expired(signaling.clone()));
         let router = routes(state, &signaling, database.records.clone(), sfu.clone(), metrics::install()?);
         announce(config, is_demo, &data);
         serve(config, http, router, signaling).await
@@ -125,19 +128,6 @@ async fn signaling_settings(config: &Config, records: &Records) -> Result<signal
         room: RoomSettings { recording_text_version: text.version, seats: config.media.max_participants },
         limits: signaling::Limits::default(),
     })
-}
-
-/// Sockets of people whose session was revoked are closed at once.
-async fn close_revoked(state: AppState, signaling: Signaling<Live>) {
-    use tokio::sync::broadcast::error::RecvError;
-    let mut revocations = state.revocations.subscribe();
-    loop {
-        match revocations.recv().await {
-            Ok(person) => signaling.revoke(person),
-            Err(RecvError::Lagged(missed)) => tracing::error!(missed, "revocations were missed"),
-            Err(RecvError::Closed) => return,
-        }
-    }
 }
 
 /// Patients that an earlier version put on record become findable. Does nothing at most starts.

@@ -90,6 +90,11 @@ impl<P: Ports> Signaling<P> {
         self.house.rooms.tell_all(|| Input::Revoked { person });
     }
 
+    /// The session that brought this person into this visit has ended: out of its room at once, media too.
+    pub fn revoke_in(&self, visit: VisitId, person: Person) {
+        self.house.rooms.tell(visit, Input::Revoked { person });
+    }
+
     /// Starts the room of a visit that was going on when the server went down, before anyone has come back:
     /// an interrupted recording gets its end, and seats are given up when their time is over.
     /// For every visit that has begun and not ended, once after a start. Needs a tokio runtime.

@@ -6,8 +6,10 @@
 mod audit;
 mod auth;
 mod day;
+mod enrol;
 mod join;
 mod me;
+mod qr;
 mod quality;
 mod recordings;
 mod shapes;
@@ -27,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(texts::text))
         .routes(routes!(me::me))
         .merge(auth::routes())
+        .merge(enrol::routes())
         .merge(join::routes())
         .merge(day::routes())
         .merge(visits::routes())

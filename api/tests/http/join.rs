@@ -44,7 +44,8 @@ async fn from_the_link_to_the_ticket() {
     assert!(state["consent"]["accepted_at"].is_string());
     let ticket = patient.press("/api/v1/join/ticket").await.is(StatusCode::OK).json();
     assert_eq!((&ticket["expires_in_s"], &ticket["subprotocol"]), (&json!(30), &json!("bedside.v1")));
-    let identity = app.state.tickets.redeem(ticket["ticket"].as_str().unwrap(), ORIGIN, app.state.clock.now()).unwrap();
+    let identity =
+        app.state.tickets.redeem(ticket["ticket"].as_str().unwrap(), ORIGIN, app.state.clock.now()).unwrap().identity;
     assert_eq!((identity.visit, identity.role, identity.name), (visit.visit_id, Role::Patient, visit.patient_name));
     assert!(matches!(identity.person, Person::Patient(_)));
 }
@@ -147,7 +148,7 @@ async fn a_new_link_ends_the_former_one_and_who_came_by_it() {
     let issued = front_desk.press(&path).await.is(StatusCode::CREATED).json();
     assert!(issued["link"].as_str().unwrap().starts_with(&format!("{ORIGIN}/v/")));
     patient.get("/api/v1/join").await.refuses(StatusCode::UNAUTHORIZED, "signed_out");
-    assert!(matches!(revocations.try_recv(), Ok(Person::Patient(_))));
+    assert!(matches!(revocations.try_recv(), Ok(api::Ended::Person(Person::Patient(_)))));
     let redeemed = app.state.tickets.redeem(ticket["ticket"].as_str().unwrap(), ORIGIN, app.state.clock.now());
     assert_eq!(redeemed, Err(api::RedeemError::Unknown));
     app.browser().post(OPEN, json!({"token": token_of(&visit.patient_link)})).await.is(StatusCode::NOT_FOUND);

@@ -3,7 +3,8 @@
 use records::action::{CheckIn, ReadSchedule};
 use records::demo::{Demo, DemoAccount, DemoSite, seed};
 use records::facts;
-use records::sign_in::{self, SignedIn};
+use records::identity::Proof;
+use records::sign_in::{self, Entered, SecondFactorError, SignedIn};
 use records::staff::{self, NewStaff};
 use records::testing::TestDatabase;
 use records::{Actor, Origin, Phi, Records, RequestContext, SessionToken, join};
@@ -106,7 +107,7 @@ impl Site {
             actor: Actor::Staff { id, role, clinic: self.clinic },
             at: NOW,
             origin: origin(),
-            second_factor_at: None,
+            second_factor_at: Some(NOW),
         }
     }
 
@@ -141,7 +142,12 @@ impl Site {
 }
 
 pub fn origin() -> Origin {
-    Origin { address: Some([192, 0, 2, 7].into()), user_agent: Some("test".to_owned()), request_id: "req-1".to_owned() }
+    Origin {
+        address: Some([192, 0, 2, 7].into()),
+        user_agent: Some("test".to_owned()),
+        device: None,
+        request_id: "req-1".to_owned(),
+    }
 }
 
 /// The code of `account` at `now`.
@@ -152,12 +158,27 @@ pub fn code(account: &DemoAccount, now: OffsetDateTime) -> String {
 }
 
 pub async fn password(records: &Records, account: &DemoAccount, now: OffsetDateTime) -> SessionToken {
-    sign_in::password(records, &origin(), &account.email, Phi::from(account.password.as_str()), now).await.unwrap()
+    let password = Phi::from(account.password.as_str());
+    sign_in::password(records, &origin(), &account.email, password, now).await.unwrap().token
 }
 
 pub async fn sign_in(records: &Records, account: &DemoAccount, now: OffsetDateTime) -> SignedIn {
     let pending = password(records, account, now).await;
-    sign_in::totp(records, &origin(), &pending, &code(account, now), now).await.ok().unwrap()
+    totp(records, &origin(), &pending, &code(account, now), now).await.ok().unwrap()
+}
+
+/// The second factor by code, of somebody who needs no other.
+pub async fn totp(
+    records: &Records,
+    origin: &Origin,
+    pending: &SessionToken,
+    code: &str,
+    now: OffsetDateTime,
+) -> Result<SignedIn, SecondFactorError> {
+    match sign_in::second_factor(records, origin, pending, Proof::Totp(code), now).await? {
+        Entered::In(signed_in) => Ok(signed_in),
+        Entered::Enrol(_) => panic!("a code is enough here"),
+    }
 }
 
 /// The patient of visit `n` says where they are and agrees.

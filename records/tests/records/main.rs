@@ -1,6 +1,7 @@
 //! The system of record against a real PostgreSQL. One program, so that it is linked once; a file per subject.
 
 mod auditing;
+mod authenticator;
 mod booking;
 mod cast;
 mod checking_in;
@@ -14,5 +15,6 @@ mod notes;
 mod recordings;
 mod schema;
 mod sealing;
+mod second_factors;
 mod signing_in;
 mod transactions;

@@ -9,6 +9,7 @@ mod media;
 mod people;
 mod playback;
 mod quality;
+mod sessions;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -115,9 +116,9 @@ impl Live {
 
 impl Ports for Live {
     async fn redeem(&self, ticket: &str, origin: &str) -> Result<Identity, RedeemError> {
-        let identity = self.0.tickets.redeem(ticket, origin, self.0.clock.now()).map_err(|_| RedeemError::NotUsable)?;
-        self.0.people.seen(&identity);
-        Ok(identity)
+        let redeemed = self.0.tickets.redeem(ticket, origin, self.0.clock.now()).map_err(|_| RedeemError::NotUsable)?;
+        self.0.people.seen(&redeemed.identity, redeemed.session);
+        Ok(redeemed.identity)
     }
 
     async fn load_facts(&self, clinic: ClinicId, visit: VisitId) -> Result<Vec<(u64, Now, Fact)>, StoreError> {
@@ -177,8 +178,8 @@ impl Ports for Live {
     async fn quality(&self, clinic: ClinicId, _visit: VisitId, participant: ParticipantId, quality: ClientQuality) {
         self.0.quality.client(participant, self.0.clock.now(), quality);
         // A call counts as activity: nobody is logged off in the middle of a visit.
-        if let Some(person) = self.0.people.due_for_touch(participant, self.0.clock.now())
-            && let Err(error) = records::sessions::touch(&self.0.records, clinic, person, self.wall()).await
+        if let Some(session) = self.0.people.due_for_touch(participant, self.0.clock.now())
+            && let Err(error) = records::sessions::touch(&self.0.records, clinic, session, self.wall()).await
         {
             tracing::warn!(%participant, %error, "a session could not be kept awake during a call");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use records::SessionId;
 use visit::room::Identity;
 use visit::{ClinicId, Now, ParticipantId, Person, Role, VisitId};
 
@@ -20,6 +21,8 @@ pub struct Seated {
     pub person: Person,
     /// Role in the visit.
     pub role: Role,
+    /// The session whose ticket brought them here.
+    pub session: SessionId,
     touched: Now,
 }
 
@@ -29,9 +32,9 @@ pub struct People(Mutex<BTreeMap<ParticipantId, Seated>>);
 
 impl People {
     /// Someone came with a good ticket.
-    pub fn seen(&self, who: &Identity) {
-        let seated =
-            Seated { clinic: who.clinic, visit: who.visit, person: who.person, role: who.role, touched: Now(0) };
+    pub fn seen(&self, who: &Identity, session: SessionId) {
+        let Identity { clinic, visit, person, role, .. } = *who;
+        let seated = Seated { clinic, visit, person, role, session, touched: Now(0) };
         self.lock().insert(ParticipantId::of(who.visit, who.person), seated);
     }
 
@@ -41,16 +44,32 @@ impl People {
         self.lock().get(&participant).copied()
     }
 
-    /// The person on this seat, if that person's session was not kept awake lately.
+    /// The session behind this seat, if it was not kept awake lately.
     #[must_use]
-    pub fn due_for_touch(&self, participant: ParticipantId, now: Now) -> Option<Person> {
+    pub fn due_for_touch(&self, participant: ParticipantId, now: Now) -> Option<SessionId> {
         let mut people = self.lock();
         let seated = people.get_mut(&participant)?;
         if now < seated.touched.plus(TOUCH_EVERY_MS) {
             return None;
         }
         seated.touched = now;
-        Some(seated.person)
+        Some(seated.session)
+    }
+
+    /// The seats that one session brought about.
+    #[must_use]
+    pub fn of_session(&self, session: SessionId) -> Vec<Seated> {
+        self.lock().values().filter(|seated| seated.session == session).copied().collect()
+    }
+
+    /// The sessions behind all seats, by clinic.
+    #[must_use]
+    pub fn sessions(&self) -> BTreeMap<ClinicId, Vec<SessionId>> {
+        let mut sessions: BTreeMap<ClinicId, Vec<SessionId>> = BTreeMap::new();
+        for seated in self.lock().values() {
+            sessions.entry(seated.clinic).or_default().push(seated.session);
+        }
+        sessions
     }
 
     /// The visit's room is closed.

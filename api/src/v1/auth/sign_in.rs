@@ -6,9 +6,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum_extra::extract::CookieJar;
 use records::sign_in::{self, PasswordError};
 use records::{Phi, sessions};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::second_factor::NextFactor;
 use crate::AppState;
 use crate::document::{Anyone, Changes, TakesBody};
 use crate::extract::{Body, bounded};
@@ -25,14 +26,6 @@ const MAX_PASSWORD_CHARS: usize = 1_024;
 pub(crate) struct Credentials {
     email: String,
     password: String,
-}
-
-/// What comes next.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct NextFactor {
-    /// Always `totp`: the code from the authenticator.
-    #[schema(example = "totp")]
-    next: &'static str,
 }
 
 /// The first factor: e-mail and password
@@ -62,12 +55,12 @@ pub(crate) async fn sign_in(
     bounded("password", &credentials.password, MAX_PASSWORD_CHARS)?;
     state.limits.sign_in(&credentials.email, visitor.address.0)?;
     let password = Phi::from(credentials.password);
-    let pending = sign_in::password(&state.records, &visitor.origin, &credentials.email, password, visitor.at).await?;
+    let first = sign_in::password(&state.records, &visitor.origin, &credentials.email, password, visitor.at).await?;
     if let Some(former) = token(&headers, STAFF_COOKIE) {
         state.limits.session_is_over(&former);
         sessions::end(&state.records, &former, &visitor.origin, visitor.at).await?;
     }
-    Ok((jar.add(cookie(STAFF_COOKIE, &pending)), Json(NextFactor { next: "totp" })))
+    Ok((jar.add(cookie(STAFF_COOKIE, &first.token)), Json(first.next.into())))
 }
 
 impl From<PasswordError> for Problem {

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum_extra::extract::CookieJar;
 use records::sessions::{self, Activity};
-use visit::Person;
 
 use crate::AppState;
 use crate::document::{Anyone, Changes};
@@ -13,7 +12,7 @@ use crate::session::{STAFF_COOKIE, Visitor, token, without};
 
 /// Sign out
 ///
-/// Also closes the person's websockets and withdraws unused tickets. Signing out twice is fine.
+/// Also closes the session's websockets and withdraws its unused tickets. Signing out twice is fine.
 #[utoipa::path(
     post,
     path = "/auth/sign-out",
@@ -33,7 +32,7 @@ pub(crate) async fn sign_out(
         sessions::end(&state.records, &token, &visitor.origin, visitor.at).await?;
         state.limits.session_is_over(&token);
         if let Some(session) = session {
-            state.session_ended(Person::Staff(session.staff_id));
+            state.session_ended(session.session_id);
         }
     }
     Ok((without(jar, STAFF_COOKIE), StatusCode::NO_CONTENT))

@@ -7,26 +7,29 @@ use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::stream::{self, Stream};
-use records::SessionToken;
 use records::action::ReadSchedule;
 use records::sessions::{self, Activity};
+use records::{SessionId, SessionToken};
 use tokio::sync::broadcast::{Receiver, error::RecvError, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 use visit::{ClinicId, Person};
 
-use crate::AppState;
 use crate::document::{Anyone, SignedIn};
 use crate::problem::Problem;
 use crate::session::WatchingStaff;
+use crate::{AppState, Ended};
 
 /// How often a stream looks whether its session is still alive.
 const CHECK_SESSION_EVERY: Duration = Duration::from_secs(15);
+/// How long after the end of a session it is looked at: never before it.
+const SOON: Duration = Duration::from_millis(50);
 /// How often a line is sent when there is nothing to tell, so that proxies keep the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Changes of the day's list, as server-sent events
 ///
-/// `event: today` with empty data: fetch `/today` again. Ends when the session does; watching does not keep it alive.
+/// `event: today` with empty data: fetch `/today` again. `event: signed_out`: the session has ended, and so does the
+/// stream. Watching does not keep a session alive.
 #[utoipa::path(
     get,
     path = "/events",
@@ -47,29 +50,52 @@ pub(crate) async fn events(
         revocations: state.revocations.subscribe(),
         clinic: staff.session.clinic.id,
         person: staff.person(),
+        session: staff.session.session_id,
         token: staff.token,
-        check_at: Instant::now() + CHECK_SESSION_EVERY,
+        check_at: next_look(staff.session.idle_expires_at - staff.at),
         state,
+        over: false,
     };
     let events = stream::unfold(watch, |mut watch| async {
-        watch.next_change().await.then(|| (Ok(Event::default().event("today").data("{}")), watch))
+        let told = match watch.next().await? {
+            Told::Changed => "today",
+            Told::SignedOut => "signed_out",
+        };
+        Some((Ok(Event::default().event(told).data("{}")), watch))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 
+/// When to look at a session that can end by itself after `left`.
+fn next_look(left: time::Duration) -> Instant {
+    let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+    Instant::now() + CHECK_SESSION_EVERY.min(left + SOON)
+}
+
 struct Watch {
     changes: Receiver<ClinicId>,
-    revocations: Receiver<Person>,
+    revocations: Receiver<Ended>,
     clinic: ClinicId,
     person: Person,
+    session: SessionId,
     token: SessionToken,
     check_at: Instant,
     state: AppState,
+    over: bool,
+}
+
+/// What a page is told.
+enum Told {
+    Changed,
+    SignedOut,
 }
 
 impl Watch {
-    /// True: the list has changed. False: the stream is over.
-    async fn next_change(&mut self) -> bool {
+    /// What to tell next. `None`: the stream is over.
+    async fn next(&mut self) -> Option<Told> {
+        if self.over {
+            return None;
+        }
         loop {
             tokio::select! {
                 change = self.changes.recv() => match change {
@@ -77,25 +103,19 @@ impl Watch {
                     // What was missed may have been ours.
                     Ok(_) | Err(RecvError::Lagged(_)) => {
                         self.skip_what_is_queued();
-                        return true;
+                        return Some(Told::Changed);
                     }
-                    Err(RecvError::Closed) => return false,
+                    Err(RecvError::Closed) => return None,
                 },
                 revoked = self.revocations.recv() => match revoked {
-                    Ok(person) if person != self.person => {}
-                    Ok(_) | Err(RecvError::Lagged(_)) => {
-                        if !self.session_is_alive().await {
-                            return false;
-                        }
-                    }
-                    Err(RecvError::Closed) => return false,
+                    Ok(ended) if ended != Ended::Person(self.person) && ended != Ended::Session(self.session) => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => self.look_at_session().await,
+                    Err(RecvError::Closed) => return None,
                 },
-                () = sleep_until(self.check_at) => {
-                    if !self.session_is_alive().await {
-                        return false;
-                    }
-                    self.check_at = Instant::now() + CHECK_SESSION_EVERY;
-                }
+                () = sleep_until(self.check_at) => self.look_at_session().await,
+            }
+            if self.over {
+                return Some(Told::SignedOut);
             }
         }
     }
@@ -105,8 +125,14 @@ impl Watch {
         while matches!(self.changes.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
     }
 
-    async fn session_is_alive(&self) -> bool {
+    /// Whether the session is still alive, and when to look again: no later than it can end by itself.
+    async fn look_at_session(&mut self) {
         let now = self.state.clock.wall();
-        matches!(sessions::staff(&self.state.records, &self.token, Activity::Background, now).await, Ok(Some(_)))
+        match sessions::staff(&self.state.records, &self.token, Activity::Background, now).await {
+            Ok(Some(session)) => {
+                self.check_at = next_look(session.idle_expires_at - now);
+            }
+            Ok(None) | Err(_) => self.over = true,
+        }
     }
 }

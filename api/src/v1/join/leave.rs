@@ -26,6 +26,6 @@ pub(crate) async fn leave(
 ) -> Result<(CookieJar, StatusCode), Problem> {
     sessions::end(&state.records, &patient.token, &patient.origin, patient.at).await?;
     state.limits.session_is_over(&patient.token);
-    state.session_ended(patient.person());
+    state.session_ended(patient.session.session_id);
     Ok((without(jar, PATIENT_COOKIE), StatusCode::NO_CONTENT))
 }

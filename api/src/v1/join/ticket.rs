@@ -36,7 +36,7 @@ pub(crate) async fn ticket(
     let may = tx.authorize(CheckIn(patient.session.visit_id)).await?;
     let seat = join::seat(&mut tx, &may).await?;
     let identity = tx.commit(seat).await?;
-    let ticket = state.tickets.issue(identity, &origin, state.clock.now())?;
+    let ticket = state.tickets.issue(identity, patient.session.session_id, &origin, state.clock.now())?;
     Ok(Json(IssuedTicket::from(&ticket)))
 }
 

@@ -38,6 +38,6 @@ pub(crate) async fn ticket(
     let may = tx.authorize(TakeSeat(visit)).await?;
     let seat = visits::seat(&mut tx, &may).await?;
     let identity = tx.commit(seat).await?;
-    let ticket = state.tickets.issue(identity, &origin, state.clock.now())?;
+    let ticket = state.tickets.issue(identity, staff.session.session_id, &origin, state.clock.now())?;
     Ok(Json(IssuedTicket::from(&ticket)))
 }

@@ -3,6 +3,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { Store } from '../../lib/store';
+import { meQuery } from './session';
 
 const AGAIN_MS = 5_000;
 /** A busy visit changes many times a second; every refresh reads patients' data, and every such reading is logged. */
@@ -35,6 +36,11 @@ export function useEvents(on: boolean): void {
         missed = false;
       };
       source.addEventListener('today', refresh);
+      // The session was ended elsewhere: asking who is signed in says so, and what is on screen goes.
+      source.addEventListener('signed_out', () => {
+        source?.close();
+        void queries.invalidateQueries({ queryKey: meQuery.queryKey });
+      });
       source.onerror = () => {
         missed = true;
         live.set(false);

@@ -8,13 +8,15 @@ import { useText } from '../../lib/i18n/text';
 import { Button, LanguageSwitch } from '../../lib/ui';
 import { useEvents } from './events';
 import { IdleNotice } from './idle';
-import { homeOf, maySee, navOf, signOut } from './session';
+import { ConfirmFactor } from './confirm';
+import { homeOf, navOf, signOut } from './session';
 import css from './shell.module.css';
 
 export function Shell({ me, children }: { me: Me; children: ReactNode }) {
   const { t } = useText();
   const queries = useQueryClient();
-  useEvents(maySee(me.role, 'today') || maySee(me.role, 'visit'));
+  // All but the operator may watch their clinic; the stream also says when the session was ended elsewhere.
+  useEvents(me.role !== 'super_admin');
   return (
     <div className={css.shell}>
       <a href="#content" className={css.skip}>{t('skip')}</a>
@@ -31,6 +33,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
       </header>
       <main id="content" className={css.content} tabIndex={-1}>{children}</main>
       <IdleNotice />
+      <ConfirmFactor />
     </div>
   );
 }

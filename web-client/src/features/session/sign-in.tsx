@@ -1,34 +1,59 @@
-// Staff sign-in: email and password, then the code. Two steps, one form each.
+// Staff sign-in: email and password, then a second factor: a code, a security key, or a recovery code. One form each.
 
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
-import { get, post, Problem } from '../../lib/api/client';
-import type { Me, Site } from '../../lib/api/types';
-import { useText, type TextKey } from '../../lib/i18n/text';
-import { Button, ErrorText, LanguageSwitch, Notice, problemText, TextField } from '../../lib/ui';
-import { useTitle } from '../../lib/ui/now';
+import { call, post } from '../../lib/api/client';
+import type { Me, NextFactor } from '../../lib/api/types';
+import { useText } from '../../lib/i18n/text';
+import { Button, ErrorText, Notice, TextField } from '../../lib/ui';
+import { keysWork, useKey } from '../../lib/webauthn';
+import { Enrol } from './enrol';
+import { Frame, useSite } from './frame';
 import { signedIn } from './session';
+import { useSubmit } from './submit';
 import css from './sign-in.module.css';
+
+type Step = 'password' | NextFactor['next'] | 'recovery';
 
 export function SignIn({ expired, onSignedIn }: { expired: boolean; onSignedIn: (me: Me) => void }) {
   const { t } = useText();
-  const [atCode, setAtCode] = useState(false);
-  const site = useQuery({ queryKey: ['site'], queryFn: () => get<Site>('/site'), staleTime: Infinity }).data;
-  useTitle(`${t('sign_in.title')} · ${site?.name ?? 'Bedside'}`);
-  return (
-    <div className={css.page}>
-      <header className={css.header}><p className={css.brand}><img src="/favicon.svg" alt="" width={32} height={32} /> Bedside</p><LanguageSwitch /></header>
-      <main className={css.main}>
-        {site && <p className={css.site}>{site.name}</p>}
-        {expired && !atCode && <Notice tone="accent" live>{t('sign_in.expired')}</Notice>}
-        {atCode ? <CodeForm onSignedIn={onSignedIn} onBack={() => setAtCode(false)} /> : <PasswordForm onNext={() => setAtCode(true)} />}
-        {site?.demo && <p className={css.quiet}>{t('sign_in.demo')}</p>}
-      </main>
+  const queries = useQueryClient();
+  const [step, setStep] = useState<Step>('password');
+  const [factors, setFactors] = useState<NextFactor['factors']>([]);
+  const site = useSite();
+  const proceed = (next: NextFactor) => {
+    setFactors(next.factors);
+    // A key is asked for first, unless it can't be used at this address.
+    setStep(next.next === 'webauthn' && !keysWork() && next.factors.includes('totp') ? 'totp' : next.next);
+  };
+  const enter = (me: Me) => {
+    signedIn(queries, me);
+    onSignedIn(me);
+  };
+  const others = (
+    <div className={css.others}>
+      {step === 'webauthn' && factors.includes('totp') && <Button kind="quiet" onClick={() => setStep('totp')}>{t('sign_in.use_code')}</Button>}
+      {step !== 'webauthn' && factors.includes('webauthn') && keysWork() && <Button kind="quiet" onClick={() => setStep('webauthn')}>{t('sign_in.use_key')}</Button>}
+      {step === 'recovery' && factors.includes('totp') && <Button kind="quiet" onClick={() => setStep('totp')}>{t('sign_in.use_code')}</Button>}
+      {step !== 'recovery' && <Button kind="quiet" onClick={() => setStep('recovery')}>{t('sign_in.use_recovery')}</Button>}
+      <Button kind="quiet" onClick={() => setStep('password')}>{t('sign_in.other')}</Button>
     </div>
+  );
+  if (step === 'enrol') return <Enrol onDone={enter} />;
+  return (
+    <Frame title={t('sign_in.title')}>
+      {expired && step === 'password' && <Notice tone="accent" live>{t('sign_in.expired')}</Notice>}
+      {step === 'password' && <PasswordForm onNext={proceed} />}
+      {step === 'totp' && <CodeForm onEntered={enter} onEnrol={() => setStep('enrol')} />}
+      {step === 'webauthn' && <KeyForm onEntered={enter} />}
+      {step === 'recovery' && <RecoveryForm onEnrol={() => setStep('enrol')} />}
+      {step !== 'password' && others}
+      {site?.demo && <p className={css.quiet}>{t('sign_in.demo')}</p>}
+    </Frame>
   );
 }
 
-function PasswordForm({ onNext }: { onNext: () => void }) {
+function PasswordForm({ onNext }: { onNext: (next: NextFactor) => void }) {
   const { t } = useText();
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
@@ -36,8 +61,7 @@ function PasswordForm({ onNext }: { onNext: () => void }) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void run(!email.trim() || !password ? t('sign_in.missing') : null, async () => {
-      await post('/auth/sign-in', { email: email.trim(), password });
-      onNext();
+      onNext(await post<NextFactor>('/auth/sign-in', { email: email.trim(), password }));
     });
   };
   return (
@@ -53,21 +77,21 @@ function PasswordForm({ onNext }: { onNext: () => void }) {
   );
 }
 
-function CodeForm({ onSignedIn, onBack }: { onSignedIn: (me: Me) => void; onBack: () => void }) {
+function CodeForm({ onEntered, onEnrol }: { onEntered: (me: Me) => void; onEnrol: () => void }) {
   const { t } = useText();
-  const queries = useQueryClient();
   const [code, setCode] = useState('');
   const field = useRef<HTMLFormElement>(null);
-  const { busy, error, run } = useSubmit({ 'totp.failed': 'sign_in.code.failed' });
+  const { busy, error, run } = useSubmit({ 'totp.failed': 'sign_in.code.failed', 'sign_in.locked': 'sign_in.locked' });
   useEffect(() => {
     field.current?.querySelector('input')?.focus();
   }, []);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void run(code.length === 6 ? null : t('sign_in.code.missing'), async () => {
-      const me = await post<Me>('/auth/totp', { code });
-      signedIn(queries, me);
-      onSignedIn(me);
+      const { body } = await call<Me | NextFactor>('/auth/totp', { method: 'POST', body: { code } });
+      // Right, but not enough for this role: a security key has to be set up first.
+      if ('next' in body) onEnrol();
+      else onEntered(body);
     });
   };
   return (
@@ -76,27 +100,45 @@ function CodeForm({ onSignedIn, onBack }: { onSignedIn: (me: Me) => void; onBack
       <form ref={field} onSubmit={submit} noValidate className={css.form}>
         <TextField inputMode="numeric" autoComplete="one-time-code" className={css.code} label={t('sign_in.code.label')} value={code} onChange={(event) => setCode(event.target.value.replace(/\D/g, '').slice(0, 6))} error={error} />
         <Button type="submit" kind="primary" large busy={busy}>{t('continue')}</Button>
-        <Button kind="quiet" onClick={onBack}>{t('sign_in.other')}</Button>
       </form>
     </>
   );
 }
 
-function useSubmit(known: Record<string, TextKey>) {
+function KeyForm({ onEntered }: { onEntered: (me: Me) => void }) {
   const { t } = useText();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState('');
-  const run = async (wrong: string | null, work: () => Promise<void>) => {
-    setError(wrong ?? '');
-    if (wrong) return;
-    setBusy(true);
-    try {
-      await work();
-    } catch (problem) {
-      const key = problem instanceof Problem ? known[problem.code] : undefined;
-      setError(key ? t(key) : problemText(t, problem));
-    }
-    setBusy(false);
+  const { busy, error, run } = useSubmit({ 'second_factor.failed': 'key.failed', 'sign_in.locked': 'sign_in.locked' });
+  const press = () => void run(keysWork() ? null : t('key.not_here'), async () => {
+    const options = await post<unknown>('/auth/webauthn/options');
+    onEntered(await post<Me>('/auth/webauthn', { answer: await useKey(options) }));
+  });
+  return (
+    <>
+      <div><h1>{t('key.sign_in.title')}</h1><p className={css.quiet}>{t('key.sign_in.intro')}</p></div>
+      {error && <ErrorText>{error}</ErrorText>}
+      <Button kind="primary" large icon="lock" busy={busy} autoFocus onClick={press}>{t('key.use')}</Button>
+    </>
+  );
+}
+
+function RecoveryForm({ onEnrol }: { onEnrol: () => void }) {
+  const { t } = useText();
+  const [code, setCode] = useState('');
+  const { busy, error, run } = useSubmit({ 'recovery.failed': 'recovery.failed', 'sign_in.locked': 'sign_in.locked' });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void run(code.trim() ? null : t('recovery.missing'), async () => {
+      await post<NextFactor>('/auth/recovery', { code });
+      onEnrol();
+    });
   };
-  return { busy, error, run };
+  return (
+    <>
+      <div><h1>{t('recovery.title')}</h1><p className={css.quiet}>{t('recovery.intro')}</p></div>
+      <form onSubmit={submit} noValidate className={css.form}>
+        <TextField autoFocus autoComplete="off" spellCheck={false} label={t('recovery.label')} value={code} onChange={(event) => setCode(event.target.value)} error={error} />
+        <Button type="submit" kind="primary" large busy={busy}>{t('continue')}</Button>
+      </form>
+    </>
+  );
 }

@@ -42,7 +42,25 @@ export function onSignedOut(then: () => void): void {
   signedOut = then;
 }
 
+let confirmAgain: () => Promise<boolean> = () => Promise.resolve(false);
+
+/** Called when an answer says that the second factor is needed again; says whether it was given. */
+export function onStaleFactor(then: () => Promise<boolean>): void {
+  confirmAgain = then;
+}
+
+/** Asks the API. A request that needs the second factor again is repeated once that was given. */
 export async function call<T>(path: string, ask: Ask = {}): Promise<Answer<T>> {
+  try {
+    return await once<T>(path, ask);
+  } catch (error) {
+    const stale = error instanceof Problem && error.code === 'second_factor.stale' && !ask.background;
+    if (!stale || !(await confirmAgain())) throw error;
+    return once<T>(path, ask);
+  }
+}
+
+async function once<T>(path: string, ask: Ask): Promise<Answer<T>> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (ask.body !== undefined) headers['content-type'] = 'application/json';
   if (ask.ifMatch !== undefined) headers['if-match'] = ask.ifMatch;

@@ -37,3 +37,9 @@ export type QualitySeries = Schemas['Series'];
 export type QualityPoint = Schemas['Point'];
 
 export type AuditItem = Schemas['AuditEvent'];
+
+export type NextFactor = Schemas['NextFactor'];
+export type WaysToConfirm = Schemas['WaysToConfirm'];
+export type TotpSecret = Schemas['TotpSecret'];
+export type EnrolmentState = Schemas['EnrolmentState'];
+export type Enrolled = Schemas['EnrolledAnswer'];

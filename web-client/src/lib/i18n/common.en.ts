@@ -21,6 +21,7 @@ export const texts = {
   'problem.network': 'We can’t reach the clinic’s server. Check your internet connection, then try again.',
   'problem.rate_limited': 'That was too many tries in a short time. Wait {seconds} seconds, then try again.',
   'problem.forbidden': 'Your role does not include this. Ask your clinic’s administrator if you need it.',
+  'problem.stale': 'This was not done: it needs your code or security key again. Try again and confirm.',
   'problem.not_found': 'We can’t find this. It may have been removed, or the address may be wrong.',
   'problem.signed_out': 'You have been signed out. Sign in again to go on.',
   'problem.server': 'Something went wrong on the server. Nothing you typed is lost. Try again in a moment.',

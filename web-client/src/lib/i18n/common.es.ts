@@ -22,6 +22,7 @@ export const texts: Record<Key, string> = {
   'problem.network': 'No podemos comunicarnos con el servidor de la clínica. Revise su conexión a internet e intente de nuevo.',
   'problem.rate_limited': 'Demasiados intentos en poco tiempo. Espere {seconds} segundos e intente de nuevo.',
   'problem.forbidden': 'Su función no incluye esto. Si lo necesita, pregunte al administrador de la clínica.',
+  'problem.stale': 'No se hizo: hace falta otra vez su código o su llave de seguridad. Inténtelo de nuevo y confirme.',
   'problem.not_found': 'No lo encontramos. Puede que se haya eliminado o que la dirección sea incorrecta.',
   'problem.signed_out': 'Su sesión terminó. Inicie sesión de nuevo para continuar.',
   'problem.server': 'Algo falló en el servidor. No se perdió nada de lo que escribió. Intente de nuevo en un momento.',

@@ -188,6 +188,7 @@ export function problemText(t: Translate, error: unknown): string {
   if (error.code === 'network') return t('problem.network');
   if (error.status === 429) return t('problem.rate_limited', { seconds: error.retryAfterS ?? 60 });
   if (error.status === 401) return t('problem.signed_out');
+  if (error.code === 'second_factor.stale') return t('problem.stale');
   if (error.status === 403) return t('problem.forbidden');
   if (error.status === 404) return t('problem.not_found');
   const text = error.status >= 500 || !error.detail ? t('problem.server') : error.detail;
