@@ -33,6 +33,10 @@ words! {
     outcome = ["allowed", "denied", "failed"];
     /// What a text is about.
     text_kind = ["telehealth_consent", "recording_consent"];
+    /// Where a message stands.
+    mail_state = ["waiting", "delivered", "kept", "dead"];
+    /// What a message is for.
+    mail_kind = ["visit_link", "portal_link", "invitation", "password_reset", "security_notice"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
 }
@@ -54,6 +58,8 @@ mod tests {
                     "direction" => records::quality::Direction::parse(word).is_ok(),
                     "outcome" => records::audit::Outcome::parse(word).is_ok(),
                     "text_kind" => records::consents::TextKind::parse(word).is_ok(),
+                    "mail_state" => records::outbox::State::parse(word).is_ok(),
+                    "mail_kind" => records::outbox::Kind::parse(word).is_ok(),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

@@ -131,6 +131,8 @@ actions! {
     ReadQuality(VisitId => Visit) = "quality.read",
     /// Search the audit log.
     SearchAudit = "audit.search",
+    /// See mail that goes out, and try again what was given up.
+    ManageMail = "mail.manage",
     /// Patient: everything on the way into one's own visit.
     CheckIn(VisitId => Visit) = "visit.check_in",
 }

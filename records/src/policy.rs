@@ -111,6 +111,7 @@ fn staff_needs(role: Role, action: Kind) -> Need {
         (Kind::ReadQuality, Provider | Nurse) => Own,
         (Kind::ReadQuality, ClinicAdmin | Compliance) => Nothing,
         (Kind::SearchAudit, ClinicAdmin | Compliance) => Nothing,
+        (Kind::ManageMail, ClinicAdmin) => Nothing,
         _ => Never,
     }
 }
@@ -154,6 +155,7 @@ mod tests {
         (Kind::ListQuality, ["any", "any", "-", "any", "any", "-"]),
         (Kind::ReadQuality, ["own", "own", "-", "any", "any", "-"]),
         (Kind::SearchAudit, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::ManageMail, ["-", "-", "-", "any", "-", "-"]),
         (Kind::CheckIn, ["-", "-", "-", "-", "-", "-"]),
     ];
 

@@ -17,6 +17,8 @@ const CONNECTIONS: u32 = 16;
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 /// Passwords that are checked at once: each takes a core and 19 MiB for a while.
 const PASSWORDS_AT_ONCE: usize = 2;
+/// Where links in mails lead if nobody has said where the site is: nowhere.
+const UNKNOWN_SITE: &str = "http://site.invalid";
 
 /// The system of record: a pool of connections and the keys. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +26,7 @@ pub struct Records {
     pool: PgPool,
     keys: KeyRing,
     password_checks: Arc<Semaphore>,
+    base_url: Arc<str>,
 }
 
 impl Records {
@@ -34,10 +37,26 @@ impl Records {
     pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
+        let records = Self {
+            pool,
+            keys,
+            password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+            base_url: Arc::from(UNKNOWN_SITE),
+        };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)
+    }
+
+    /// The same, with links in mails leading to the site at `base_url` (scheme and host, no slash at the end).
+    #[must_use]
+    pub fn reached_at(self, base_url: &str) -> Self {
+        Self { base_url: Arc::from(base_url), ..self }
+    }
+
+    /// Where people reach the site.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     /// Begins a transaction for `context`'s actor and clinic: the only way to the tables.

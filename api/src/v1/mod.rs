@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod day;
 mod join;
+mod mail;
 mod me;
 mod quality;
 mod recordings;
@@ -32,5 +33,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())
+        .merge(mail::routes())
         .routes(routes!(audit::search))
 }

@@ -10,7 +10,7 @@ use visit::Role;
 
 use crate::app::{Answer, App, Browser};
 use crate::document::Document;
-use crate::{booking, join, story};
+use crate::{booking, join, mail, story};
 
 /// Who tries, in the order of the columns below. `colleague` is a provider without a care relationship, `nurse` is
 /// assigned to the patient, `foreign` is a provider of another clinic.
@@ -61,6 +61,8 @@ const MATRIX: &[(&str, &str)] = &[
     ("GET /api/v1/recordings/{id}/media", "ss+hhrr+rh"),
     ("GET /api/v1/quality/visits", "ss+++r++r+"),
     ("GET /api/v1/quality/visits/{id}", "ss+hhr++rh"),
+    ("GET /api/v1/mail", "ssrrrr+rrr"),
+    ("POST /api/v1/mail/{id}/retry", "ssrrrr+rrr"),
     ("GET /api/v1/audit", "ssrrrr++rr"),
 ];
 
@@ -103,8 +105,13 @@ async fn every_route_answers_every_role_as_the_matrix_says() {
 #[tokio::test]
 async fn another_clinics_ids_answer_exactly_like_ids_that_do_not_exist() {
     let clinic = Clinic::open().await;
-    let nothing =
-        Ids { appointment: Uuid::now_v7(), visit: Uuid::now_v7(), recording: Uuid::now_v7(), patient: Uuid::now_v7() };
+    let nothing = Ids {
+        appointment: Uuid::now_v7(),
+        visit: Uuid::now_v7(),
+        recording: Uuid::now_v7(),
+        patient: Uuid::now_v7(),
+        mail: Uuid::now_v7(),
+    };
     let lakeside = &clinic.app.lakeside;
     for account in [&lakeside.provider, &lakeside.front_desk, &lakeside.clinic_admin, &lakeside.compliance] {
         let mut browser = clinic.app.signed_in(account).await;
@@ -136,6 +143,7 @@ struct Ids {
     visit: Uuid,
     recording: Uuid,
     patient: Uuid,
+    mail: Uuid,
 }
 
 /// Riverside with everyone in it, one visit that was recorded, and somebody from Lakeside.
@@ -173,6 +181,7 @@ impl Clinic {
             visit: talked.visit_id.0,
             recording: recording.0,
             patient: patient.0,
+            mail: mail::dead(&app).await,
         };
         Self { app, ids, signed_in }
     }
@@ -191,6 +200,7 @@ impl Clinic {
         let id = match template {
             path if path.contains("/appointments/") => ids.appointment,
             path if path.contains("/recordings/") => ids.recording,
+            path if path.contains("/mail/") => ids.mail,
             _ => ids.visit,
         };
         let path = template.replace("{id}", &id.to_string());

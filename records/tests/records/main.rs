@@ -7,6 +7,7 @@ mod checking_in;
 mod demonstration;
 mod facts;
 mod isolation;
+mod mailing;
 mod measuring;
 mod migrating;
 mod notes;
