@@ -28,6 +28,7 @@ use crate::session::{PATIENT_COOKIE, STAFF_COOKIE};
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "visits", description = "A visit, its note and recordings"),
         (name = "quality", description = "How good the calls were"),
+        (name = "mail", description = "Mail that goes out, for the administrator"),
         (name = "audit", description = "Who did what"),
     )
 )]

@@ -75,7 +75,7 @@ impl AppState {
     #[must_use]
     pub fn new(records: records::Records, media: Arc<dyn RecordingMedia>, config: ApiConfig, clock: Clock) -> Self {
         Self {
-            records,
+            records: records.reached_at(&config.base_url),
             tickets: TicketDesk::new(),
             changes: broadcast::channel(BACKLOG).0,
             revocations: broadcast::channel(BACKLOG).0,

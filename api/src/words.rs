@@ -37,6 +37,10 @@ words! {
     factor_kind = ["totp", "webauthn"];
     /// What to do after the password.
     next_factor = ["totp", "webauthn", "enrol"];
+    /// Where a message stands.
+    mail_state = ["waiting", "delivered", "kept", "dead"];
+    /// What a message is for.
+    mail_kind = ["visit_link", "portal_link", "invitation", "password_reset", "security_notice"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
 }
@@ -65,6 +69,8 @@ mod tests {
                     "text_kind" => records::consents::TextKind::parse(word).is_ok(),
                     "factor_kind" => records::identity::FactorKind::parse(word).is_ok(),
                     "next_factor" => *word == "enrol" || records::identity::FactorKind::parse(word).is_ok(),
+                    "mail_state" => records::outbox::State::parse(word).is_ok(),
+                    "mail_kind" => records::outbox::Kind::parse(word).is_ok(),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

@@ -179,6 +179,9 @@ actions! {
 
     // ---- staff
 
+    /// See mail that goes out, and try again what was given up.
+    ManageMail = "mail.manage",
+
     // ---- portal
 
     // ---- compliance

@@ -8,6 +8,7 @@ use crate::action::{BookAppointment, Resource};
 use crate::audit::Entry;
 use crate::idempotency::{self, Repeat};
 use crate::join_links::{self, IssuedLink};
+use crate::outbox;
 use crate::seal::Place;
 use crate::text_enum::text_enum;
 use crate::{Actor, Authorized, Error, Pending, Phi, Tx};
@@ -149,6 +150,7 @@ pub(crate) async fn insert(tx: &mut Tx, patient: PatientId, new: &NewAppointment
         ..Entry::new("appointment.booked", Resource::Appointment(appointment))
     });
     let link = join_links::insert(tx, appointment, visit, patient, new.starts_at).await?;
+    outbox::visit_link(tx, patient, appointment, &link).await?;
     Ok(Booked { appointment_id: appointment, visit_id: visit, link })
 }
 

@@ -77,6 +77,9 @@ pub struct DemoPatient {
     pub date_of_birth: String,
     /// The clinic's own number.
     pub mrn: String,
+    /// Where mails would go; nothing leaves the demonstration.
+    #[serde(default)]
+    pub email: String,
 }
 
 /// A visit that is due.
@@ -120,6 +123,7 @@ pub async fn seed(
 ) -> Result<Demo, SeedError> {
     let plan = site.plan();
     let clinic = ClinicId(Uuid::new_v5(&Uuid::NAMESPACE_DNS, plan.domain.as_bytes()));
+    let records = records.clone().reached_at(base_url);
     let mut tx = records.begin(RequestContext::system("demo", clinic, now)).await?;
     // Two starts at once seed one after the other.
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('bedside demo'))")
@@ -346,7 +350,7 @@ async fn patients_on_record(tx: &mut Tx, plan: &Plan) -> Result<Vec<DemoPatient>
                     date_of_birth: *born,
                     mrn: Phi::from(*mrn),
                     phone: None,
-                    email: None,
+                    email: Some(Phi::from(mail_address(name))),
                 };
                 patients::insert(tx, &new).await?
             }
@@ -356,9 +360,29 @@ async fn patients_on_record(tx: &mut Tx, plan: &Plan) -> Result<Vec<DemoPatient>
             name: (*name).to_owned(),
             date_of_birth: patients::iso_date(*born),
             mrn: (*mrn).to_owned(),
+            email: mail_address(name),
         });
     }
     Ok(all)
+}
+
+/// `first.last@patients.example`, in letters that every mail server takes.
+fn mail_address(name: &str) -> String {
+    let plain: String = name
+        .to_lowercase()
+        .chars()
+        .map(|letter| match letter {
+            'á' | 'à' => 'a',
+            'é' | 'è' => 'e',
+            'í' => 'i',
+            'ó' => 'o',
+            'ú' => 'u',
+            'ñ' => 'n',
+            letter if letter.is_ascii_alphanumeric() => letter,
+            _ => '.',
+        })
+        .collect();
+    format!("{plain}@patients.example")
 }
 
 /// The visit with the site's present address, if it is not over and its link works for a while.

@@ -6,6 +6,7 @@ use visit::{AppointmentId, PatientId, VisitId};
 
 use crate::action::{ManageLink, Resource};
 use crate::audit::Entry;
+use crate::outbox;
 use crate::text_enum::text_enum;
 use crate::token::{hash_token, random_token};
 use crate::{Authorized, Error, Pending, Tx};
@@ -44,7 +45,7 @@ pub struct IssuedLink {
     pub expires_at: OffsetDateTime,
 }
 
-/// Issues a new link for the appointment and revokes the former, with the sessions that came by it.
+/// Issues a new link for the appointment, mails it to the patient, and revokes the former, with the sessions that came by it.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the appointment is cancelled.
@@ -59,7 +60,10 @@ pub async fn issue(tx: &mut Tx, may: &Authorized<ManageLink>) -> Result<Pending<
     .await?
     .ok_or(Error::NotFound)?;
     withdraw(tx, appointment).await?;
-    insert(tx, appointment, VisitId(row.visit_id), PatientId(row.patient_id), row.starts_at).await.map(Pending)
+    let patient = PatientId(row.patient_id);
+    let link = insert(tx, appointment, VisitId(row.visit_id), patient, row.starts_at).await?;
+    outbox::visit_link(tx, patient, appointment, &link).await?;
+    Ok(Pending(link))
 }
 
 /// Revokes the appointment's link, with the sessions that came by it. Nothing happens if there is none.

@@ -33,6 +33,7 @@ pub mod join_links;
 mod key_ring;
 mod migrate;
 pub mod notes;
+pub mod outbox;
 mod password;
 pub mod patient_index;
 pub mod patients;

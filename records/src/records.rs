@@ -18,6 +18,8 @@ const CONNECTIONS: u32 = 16;
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 /// Passwords that are checked at once: each takes a core and 19 MiB for a while.
 const PASSWORDS_AT_ONCE: usize = 2;
+/// Where links in mails lead if nobody has said where the site is: nowhere.
+const UNKNOWN_SITE: &str = "http://site.invalid";
 
 /// The system of record: a pool of connections and the keys. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +28,7 @@ pub struct Records {
     keys: KeyRing,
     password_checks: Arc<Semaphore>,
     identity: Arc<identity::Settings>,
+    base_url: Arc<str>,
 }
 
 impl Records {
@@ -37,8 +40,13 @@ impl Records {
         policy::load().map_err(|error| ConnectError::Policies(error.clone()))?;
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let password_checks = Arc::new(Semaphore::new(PASSWORDS_AT_ONCE));
-        let records = Self { pool, keys, password_checks, identity: Arc::default() };
+        let records = Self {
+            pool,
+            keys,
+            password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+            identity: Arc::default(),
+            base_url: Arc::from(UNKNOWN_SITE),
+        };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)
@@ -54,6 +62,17 @@ impl Records {
     #[must_use]
     pub fn identity(&self) -> &identity::Settings {
         &self.identity
+    }
+
+    /// The same, with links in mails leading to the site at `base_url` (scheme and host, no slash at the end).
+    #[must_use]
+    pub fn reached_at(self, base_url: &str) -> Self {
+        Self { base_url: Arc::from(base_url), ..self }
+    }
+
+    /// Where people reach the site.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     /// Begins a transaction for `context`'s actor and clinic: the only way to the tables.

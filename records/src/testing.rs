@@ -89,6 +89,20 @@ impl TestDatabase {
         owner.close().await.expect("closing");
     }
 
+    /// The outbox as it stands, oldest first.
+    ///
+    /// # Panics
+    /// If it can't be read.
+    pub async fn outbox(&self) -> Vec<OutboxRow> {
+        sqlx::query_as(
+            "SELECT kind, state, attempts, failure, smtp_code, due_at, num_nonnulls(recipient, subject, body, calendar) > 0 AS has_contents
+             FROM outbox_message ORDER BY created_at, outbox_message_id",
+        )
+        .fetch_all(&mut self.owner().await)
+        .await
+        .expect("the outbox can be read")
+    }
+
     /// The address for the app role, e.g. for another [`Records::connect`].
     #[must_use]
     pub fn app_url(&self) -> String {
@@ -106,6 +120,39 @@ impl TestDatabase {
     pub fn key_ring_path(&self) -> PathBuf {
         self.folder.path().join("keys.json")
     }
+}
+
+/// A message in the outbox, as tests look at it.
+#[derive(Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns' own names")]
+pub struct OutboxRow {
+    pub kind: String,
+    pub state: String,
+    pub attempts: i32,
+    pub failure: Option<String>,
+    pub smtp_code: Option<i16>,
+    pub due_at: time::OffsetDateTime,
+    pub has_contents: bool,
+}
+
+/// Puts a mail with a link and a calendar entry into the outbox, of use for two days.
+///
+/// # Panics
+/// If the database refuses.
+pub async fn enqueue(records: &Records, clinic: visit::ClinicId, recipient: &str, now: time::OffsetDateTime) -> Uuid {
+    let mut tx = records.begin(crate::RequestContext::system("test", clinic, now)).await.expect("a transaction");
+    let message = crate::outbox::NewMessage {
+        kind: crate::outbox::Kind::VisitLink,
+        patient: None,
+        lang: crate::outbox::Lang::En,
+        recipient: crate::Phi::from(recipient),
+        subject: crate::Phi::from("A test"),
+        body: crate::Phi::from("Open this link:\nhttps://visits.example.org/v/abc\n"),
+        calendar: Some(crate::Phi::from("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")),
+        expires_at: now + time::Duration::days(2),
+    };
+    let id = crate::outbox::enqueue(&mut tx, &message).await.expect("the message is stored");
+    tx.commit(crate::Pending(id)).await.expect("and committed")
 }
 
 impl Drop for TestDatabase {

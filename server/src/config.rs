@@ -9,6 +9,12 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+mod mail;
+mod secret;
+
+pub use mail::{Mail, MailTls, SmtpSettings};
+pub use secret::Secret;
+
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";
 
@@ -26,6 +32,8 @@ pub struct Config {
     pub database: Database,
     /// What people see of this installation.
     pub site: Site,
+    /// Mail.
+    pub mail: Mail,
     /// Logs.
     pub log: Log,
 }
@@ -143,6 +151,7 @@ impl Default for Config {
             data: Data::default(),
             database: Database::default(),
             site: Site::default(),
+            mail: Mail::default(),
             log: Log { level: Level::Info, format: LogFormat::Text },
         }
     }
@@ -322,6 +331,7 @@ impl Config {
                 return wrong(key, "must begin with postgres://".into());
             }
         }
+        self.mail.smtp()?;
         Ok(())
     }
 

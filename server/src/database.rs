@@ -29,7 +29,7 @@ pub fn open(runtime: &tokio::runtime::Runtime, config: &Config, data: &DataDir) 
     let keys = KeyRing::open_or_create(&data.key_ring())?;
     let records = runtime.block_on(async {
         records::migrate(&owner).await?;
-        anyhow::Ok(Records::connect(&app, keys).await?)
+        anyhow::Ok(Records::connect(&app, keys).await?.reached_at(&config.origin()))
     })?;
     Ok(Database { records, private })
 }

@@ -39,6 +39,7 @@ pub fn run(config: &Config) -> ExitCode {
         },
     );
     say("data folder", data_folder(config));
+    say("mail server", mail_server(config));
     if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -46,6 +47,16 @@ fn version(program: &str) -> Option<String> {
     let output = Command::new(program).arg("-version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     Some(text.lines().next()?.chars().take(60).collect())
+}
+
+fn mail_server(config: &Config) -> Result<String, String> {
+    let Some(settings) = config.mail.smtp().map_err(|error| error.to_string())? else {
+        return Ok("none configured ([mail]); patients and staff get no mail".into());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime
+        .block_on(crate::mail::Smtp::new(settings).check())
+        .map_err(|error| format!("{error}; mail waits until it can be used"))
 }
 
 fn data_folder(config: &Config) -> Result<String, String> {

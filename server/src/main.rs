@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod live;
 mod logging;
+mod mail;
 mod metrics;
 mod recordings;
 mod serve;

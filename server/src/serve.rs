@@ -23,6 +23,7 @@ use visit::room::RoomSettings;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::live::{self, Folders, Live, Playback};
+use crate::mail::{self, Outlet, Smtp};
 use crate::{database, demo, metrics, web};
 
 /// Open requests may finish for this long after a stop signal; websockets are told before.
@@ -52,6 +53,7 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         let folders = Folders { captures: data.captures(), objects: data.objects() };
         let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
         let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());
+        tokio::spawn(mail::deliver_forever(database.records.clone(), outlet(config, is_demo)?, clock.clone()));
         let live = Live::new(
             database.records.clone(),
             sfu.clone(),
@@ -96,6 +98,20 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
     })?;
     listener.set_nonblocking(true).context("http.listen")?;
     Ok(listener)
+}
+
+/// Where mail goes. Nothing leaves the demonstration, whatever is configured.
+fn outlet(config: &Config, is_demo: bool) -> Result<Outlet> {
+    if is_demo {
+        return Ok(Outlet::Shown { base_url: config.origin() });
+    }
+    Ok(match config.mail.smtp()? {
+        Some(settings) => Outlet::Smtp(Smtp::new(settings)),
+        None => {
+            tracing::warn!("no mail server is configured ([mail]): patients and staff get no mail");
+            Outlet::Nowhere
+        }
+    })
 }
 
 fn sfu_config(config: &Config) -> sfu::Config {
@@ -162,9 +178,11 @@ fn routes(
         .route("/metrics", get(exposition))
         .with_state(health);
     let pages = Router::new().fallback(web::page).layer(tower_http::compression::CompressionLayer::new().gzip(true));
+    let shown = if state.config.demo { mail::dev_routes(state.records.clone()) } else { Router::new() };
     let all = Router::new()
         .nest("/api", api::router(state.clone()))
         .merge(operation)
+        .merge(shown)
         .merge(signaling::router(signaling.clone()))
         .fallback_service(pages);
     api::security_headers(all, &state.config)

@@ -8,6 +8,7 @@ mod auth;
 mod day;
 mod enrol;
 mod join;
+mod mail;
 mod me;
 mod qr;
 mod quality;
@@ -35,5 +36,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())
+        .merge(mail::routes())
         .routes(routes!(audit::search))
 }

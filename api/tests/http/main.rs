@@ -11,6 +11,7 @@ mod document;
 mod events;
 mod form;
 mod join;
+mod mail;
 mod matrix;
 mod notes;
 mod recordings;

@@ -9,6 +9,7 @@ mod demonstration;
 mod facts;
 mod finding;
 mod isolation;
+mod mailing;
 mod measuring;
 mod migrating;
 mod notes;

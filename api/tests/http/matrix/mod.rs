@@ -25,7 +25,7 @@ use visit::Role;
 use self::row::{ACTORS, Ids, Row};
 use crate::app::{Answer, App, Browser};
 use crate::document::Document;
-use crate::story;
+use crate::{mail, story};
 
 /// Every row there is.
 fn rows() -> impl Iterator<Item = &'static Row> {
@@ -161,6 +161,7 @@ impl Clinic {
             visit: talked.visit_id.0,
             recording: recording.0,
             patient: patient.0,
+            mail: mail::dead(&app).await,
         };
         Self { app, ids, signed_in }
     }

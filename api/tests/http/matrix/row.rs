@@ -61,11 +61,19 @@ pub struct Ids {
     pub visit: Uuid,
     pub recording: Uuid,
     pub patient: Uuid,
+    /// A message that was given up.
+    pub mail: Uuid,
 }
 
 impl Ids {
     /// Ids of nothing.
     pub fn unknown() -> Self {
-        Self { appointment: Uuid::now_v7(), visit: Uuid::now_v7(), recording: Uuid::now_v7(), patient: Uuid::now_v7() }
+        Self {
+            appointment: Uuid::now_v7(),
+            visit: Uuid::now_v7(),
+            recording: Uuid::now_v7(),
+            patient: Uuid::now_v7(),
+            mail: Uuid::now_v7(),
+        }
     }
 }
