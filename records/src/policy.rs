@@ -110,7 +110,7 @@ fn staff_needs(role: Role, action: Kind) -> Need {
         (Kind::ListQuality, Provider | Nurse | ClinicAdmin | Compliance) => Nothing,
         (Kind::ReadQuality, Provider | Nurse) => Own,
         (Kind::ReadQuality, ClinicAdmin | Compliance) => Nothing,
-        (Kind::SearchAudit, ClinicAdmin | Compliance) => Nothing,
+        (Kind::SearchAudit | Kind::ReadViewers, ClinicAdmin | Compliance) => Nothing,
         _ => Never,
     }
 }
@@ -154,6 +154,8 @@ mod tests {
         (Kind::ListQuality, ["any", "any", "-", "any", "any", "-"]),
         (Kind::ReadQuality, ["own", "own", "-", "any", "any", "-"]),
         (Kind::SearchAudit, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::ReadViewers, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::ReadOwnViewers, ["-", "-", "-", "-", "-", "-"]),
         (Kind::CheckIn, ["-", "-", "-", "-", "-", "-"]),
     ];
 

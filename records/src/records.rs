@@ -1,7 +1,7 @@
 //! The door to the database.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Tra
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use crate::audit::{Journal, Pulse};
 use crate::{Error, KeyRing, RequestContext, Tx, clinics};
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
@@ -24,6 +25,8 @@ pub struct Records {
     pool: PgPool,
     keys: KeyRing,
     password_checks: Arc<Semaphore>,
+    pulse: Arc<Pulse>,
+    journal: Arc<OnceLock<Journal>>,
 }
 
 impl Records {
@@ -34,7 +37,7 @@ impl Records {
     pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
+        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)), pulse: Arc::default(), journal: Arc::default() };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)
@@ -61,6 +64,27 @@ impl Records {
     /// Closes all connections, once those in use are given back.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Where checkpoints of the audit log are kept outside the database, and the key that signs. Said once, by the server.
+    pub fn keep_journal(&self, journal: Journal) {
+        let _ = self.journal.set(journal);
+    }
+
+    /// What [`Records::keep_journal`] said.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.get()
+    }
+
+    /// Waits until this process has committed so many rows of the audit log that a seal is full.
+    pub async fn seal_is_full(&self) {
+        self.pulse.full().await;
+        self.pulse.reset();
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// A transaction that has said no clinic, and so sees only what it has a secret for.

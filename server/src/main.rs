@@ -3,6 +3,7 @@
 //! What lives here: configuration, the data folder, wiring of signaling, media, recorder and record, subcommands.
 //! What deliberately does not: any rule about visits (`visit`), packets (`sfu`), SQL (`records`), routes (`api`).
 
+mod audit;
 mod cli;
 mod config;
 mod data_dir;
@@ -13,6 +14,7 @@ mod live;
 mod logging;
 mod metrics;
 mod recordings;
+mod sealing;
 mod serve;
 mod web;
 

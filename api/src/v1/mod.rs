@@ -32,5 +32,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())
-        .routes(routes!(audit::search))
+        .merge(audit::routes())
 }

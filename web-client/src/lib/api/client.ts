@@ -43,6 +43,22 @@ export function onSignedOut(then: () => void): void {
 }
 
 export async function call<T>(path: string, ask: Ask = {}): Promise<Answer<T>> {
+  const response = await send(path, ask);
+  const body = response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+  return { body, etag: response.headers.get('etag') };
+}
+
+/** Saves what the server sends as a file, under the name that the server gives it. */
+export async function download(path: string, otherwise: string): Promise<void> {
+  const response = await send(path, {});
+  const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1] ?? otherwise;
+  const address = URL.createObjectURL(await response.blob());
+  const link = Object.assign(document.createElement('a'), { href: address, download: name });
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+async function send(path: string, ask: Ask): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (ask.body !== undefined) headers['content-type'] = 'application/json';
   if (ask.ifMatch !== undefined) headers['if-match'] = ask.ifMatch;
@@ -70,8 +86,7 @@ export async function call<T>(path: string, ask: Ask = {}): Promise<Answer<T>> {
     if (problem.code === 'signed_out') signedOut();
     throw problem;
   }
-  const body = response.status === 204 ? (undefined as T) : ((await response.json()) as T);
-  return { body, etag: response.headers.get('etag') };
+  return response;
 }
 
 export async function get<T>(path: string, ask: Ask = {}): Promise<T> {

@@ -37,3 +37,8 @@ export type QualitySeries = Schemas['Series'];
 export type QualityPoint = Schemas['Point'];
 
 export type AuditItem = Schemas['AuditEvent'];
+export type AuditPerson = Schemas['AuditPerson'];
+export type AuditSeals = Schemas['AuditSeals'];
+export type PatientViewer = Schemas['PatientViewer'];
+export type AccessFinding = Schemas['AccessFinding'];
+export type AccessRules = Schemas['AccessRules'];
