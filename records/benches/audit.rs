@@ -58,9 +58,10 @@ fn main() {
         bench.records.close().await;
         drop(bench.postgres);
     });
-    let dir = PathBuf::from(std::env::var("BEDSIDE_BENCH_DIR").unwrap_or_else(|_| {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench").to_owned()
-    }));
+    let dir = PathBuf::from(
+        std::env::var("BEDSIDE_BENCH_DIR")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench").to_owned()),
+    );
     std::fs::create_dir_all(&dir).expect("the folder for figures");
     let text = serde_json::to_string_pretty(&figures).expect("numbers are JSON");
     std::fs::write(dir.join("audit.json"), &text).expect("the figures");
@@ -73,7 +74,8 @@ impl Bench {
         let keys = KeyRing::open_or_create(&folder.join("keys.json")).expect("a key ring");
         let records = Records::connect(&postgres.app_url(), keys).await.expect("the app role connects");
         let now = OffsetDateTime::now_utc();
-        let seeded = demo::seed(&records, demo::DemoSite::Riverside, None, "http://127.0.0.1", now).await.expect("a clinic");
+        let seeded =
+            demo::seed(&records, demo::DemoSite::Riverside, None, "http://127.0.0.1", now).await.expect("a clinic");
         let mut owner = PgConnection::connect(&postgres.owner_url()).await.expect("the owner connects");
         let staff: Uuid = sqlx::query_scalar("SELECT staff_id FROM staff WHERE email = $1")
             .bind(&seeded.compliance.email)
@@ -211,7 +213,9 @@ COMMIT;
         let _ = std::fs::remove_file(&path);
         let text = String::from_utf8_lossy(&said.stdout);
         let tps = text.lines().find_map(|line| line.strip_prefix("tps = ")).and_then(|rest| rest.split(' ').next());
-        tps.unwrap_or_else(|| panic!("pgbench: {text} {}", String::from_utf8_lossy(&said.stderr))).parse().expect("a number")
+        tps.unwrap_or_else(|| panic!("pgbench: {text} {}", String::from_utf8_lossy(&said.stderr)))
+            .parse()
+            .expect("a number")
     }
 
     /// Sealing as the server does it, while rows are committed at a steady rate.
@@ -229,7 +233,9 @@ COMMIT;
                 let due = begun + Duration::from_secs_f64(n as f64 / LAG_RATE as f64);
                 tokio::time::sleep_until(due.into()).await;
                 let at = OffsetDateTime::now_utc();
-                audit::append(&self.records, "bench", self.clinic, at, "bench.write", Resource::Clinic, None).await.expect("writes");
+                audit::append(&self.records, "bench", self.clinic, at, "bench.write", Resource::Clinic, None)
+                    .await
+                    .expect("writes");
             }
         });
         let sealing = async {
@@ -272,7 +278,10 @@ COMMIT;
         let (p50, p99) = (percentile(&mut lags, 0.5), percentile(&mut lags, 0.99));
         let worst = percentile(&mut lags, 1.0);
         println!("{} rows in {took:.1} s; lag p50 {p50:.0} ms, p99 {p99:.0} ms, longest {worst:.0} ms", lags.len());
-        let how = format!("{} rows/s through Records, each a transaction, for {took:.0} s; from the row's time to its checkpoint on disk", lags.len() as f64 / took);
+        let how = format!(
+            "{} rows/s through Records, each a transaction, for {took:.0} s; from the row's time to its checkpoint on disk",
+            lags.len() as f64 / took
+        );
         figure("audit_sealing_lag_p99", p99, "ms", Some(2_000.0), &[p50, worst], false, &how)
     }
 
@@ -308,11 +317,24 @@ COMMIT;
             let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
             end_to_end.push(report.rows as f64 / wall);
             per_core.push(report.rows as f64 / cpu);
-            println!("run {run}: {} rows, {:.0} rows/s, {:.0} rows per second of our processor time", report.rows, end_to_end[run], per_core[run]);
+            println!(
+                "run {run}: {} rows, {:.0} rows/s, {:.0} rows per second of our processor time",
+                report.rows, end_to_end[run], per_core[run]
+            );
         }
-        let how = format!("{rows} rows of about 400 bytes; ours is parsing, hashing, tree and index, without PostgreSQL's own time for COPY");
+        let how = format!(
+            "{rows} rows of about 400 bytes; ours is parsing, hashing, tree and index, without PostgreSQL's own time for COPY"
+        );
         vec![
-            figure("P10_verify_per_core", median(&mut per_core.clone()), "rows/s of processor time", Some(500_000.0), &per_core, true, &how),
+            figure(
+                "P10_verify_per_core",
+                median(&mut per_core.clone()),
+                "rows/s of processor time",
+                Some(500_000.0),
+                &per_core,
+                true,
+                &how,
+            ),
             figure("P10_verify_end_to_end", median(&mut end_to_end.clone()), "rows/s", None, &end_to_end, true, &how),
         ]
     }
@@ -337,7 +359,15 @@ fn percentile(numbers: &mut [f64], share: f64) -> f64 {
     numbers[at]
 }
 
-fn figure(name: &str, value: f64, unit: &str, target: Option<f64>, runs: &[f64], more_is_better: bool, how: &str) -> Value {
+fn figure(
+    name: &str,
+    value: f64,
+    unit: &str,
+    target: Option<f64>,
+    runs: &[f64],
+    more_is_better: bool,
+    how: &str,
+) -> Value {
     let met = target.map(|target| if more_is_better { value >= target } else { value <= target });
     let (low, high) = runs.iter().fold((f64::MAX, f64::MIN), |(low, high), run| (low.min(*run), high.max(*run)));
     json!({

@@ -110,7 +110,11 @@ fn staff_needs(role: Role, action: Kind) -> Need {
         (Kind::ListQuality, Provider | Nurse | ClinicAdmin | Compliance) => Nothing,
         (Kind::ReadQuality, Provider | Nurse) => Own,
         (Kind::ReadQuality, ClinicAdmin | Compliance) => Nothing,
-        (Kind::SearchAudit | Kind::ReadViewers, ClinicAdmin | Compliance) => Nothing,
+        (
+            Kind::SearchAudit | Kind::ReadViewers | Kind::ReadSeals | Kind::ReadFindings | Kind::ReadAccessRules,
+            ClinicAdmin | Compliance,
+        ) => Nothing,
+        (Kind::VerifySeals | Kind::ExportAudit | Kind::ReviewFindings | Kind::ChangeAccessRules, Compliance) => Nothing,
         _ => Never,
     }
 }
@@ -154,6 +158,13 @@ mod tests {
         (Kind::ListQuality, ["any", "any", "-", "any", "any", "-"]),
         (Kind::ReadQuality, ["own", "own", "-", "any", "any", "-"]),
         (Kind::SearchAudit, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::ReadSeals, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::VerifySeals, ["-", "-", "-", "-", "any", "-"]),
+        (Kind::ExportAudit, ["-", "-", "-", "-", "any", "-"]),
+        (Kind::ReadFindings, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::ReviewFindings, ["-", "-", "-", "-", "any", "-"]),
+        (Kind::ReadAccessRules, ["-", "-", "-", "any", "any", "-"]),
+        (Kind::ChangeAccessRules, ["-", "-", "-", "-", "any", "-"]),
         (Kind::ReadViewers, ["-", "-", "-", "any", "any", "-"]),
         (Kind::ReadOwnViewers, ["-", "-", "-", "-", "-", "-"]),
         (Kind::CheckIn, ["-", "-", "-", "-", "-", "-"]),

@@ -37,7 +37,13 @@ impl Records {
     pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)), pulse: Arc::default(), journal: Arc::default() };
+        let records = Self {
+            pool,
+            keys,
+            password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+            pulse: Arc::default(),
+            journal: Arc::default(),
+        };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)

@@ -92,7 +92,9 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 /// # Errors
 /// The file can't be read, or is no export.
 pub fn verify_export(file: &std::path::Path, key: Option<&str>, journal: Option<&Journal>) -> Result<ExitCode> {
-    let given = key.map(|text| VerifyingKey::from_vkey(text).context("--key: not a key as `bedside audit key` shows it")).transpose()?;
+    let given = key
+        .map(|text| VerifyingKey::from_vkey(text).context("--key: not a key as `bedside audit key` shows it"))
+        .transpose()?;
     let own = journal.map(|journal| journal.key().public().clone());
     let trusted = given.or(own);
     let lines = BufReader::with_capacity(1 << 20, File::open(file).with_context(|| file.display().to_string())?);
@@ -131,7 +133,11 @@ pub async fn run(command: AuditCommand, records: &Records, journal: &Journal) ->
             export(records, journal, selection, now, out).await
         }
         AuditCommand::Search { range, clinic, person, patient, action, outcome, limit, json } => {
-            let outcome = outcome.map(|word| Outcome::parse(&word).map_err(|_| anyhow::anyhow!("--outcome: allowed are allowed, denied, failed"))).transpose()?;
+            let outcome = outcome
+                .map(|word| {
+                    Outcome::parse(&word).map_err(|_| anyhow::anyhow!("--outcome: allowed are allowed, denied, failed"))
+                })
+                .transpose()?;
             let filter = Filter {
                 actor: person,
                 patient: patient.map(PatientId),
@@ -230,7 +236,11 @@ fn show(lines: &[audit::Line], json: bool) -> Result<()> {
             line.resource_type,
             id(line.resource_id),
             id(line.patient_id),
-            if line.patient_ids.is_empty() { String::new() } else { format!(" and a list of {}", line.patient_ids.len()) },
+            if line.patient_ids.is_empty() {
+                String::new()
+            } else {
+                format!(" and a list of {}", line.patient_ids.len())
+            },
         )?;
     }
     if lines.is_empty() && !json {

@@ -23,7 +23,10 @@ const VERIFY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Seals for as long as the server runs.
 pub async fn seal_forever(records: Records, journal: Journal, clock: Clock) {
     metrics::describe_gauge!("bedside_audit_sealed_events", "Events of the audit log that are sealed.");
-    metrics::describe_gauge!("bedside_audit_sealer_halted", "1: sealing stopped because something is wrong with the log.");
+    metrics::describe_gauge!(
+        "bedside_audit_sealer_halted",
+        "1: sealing stopped because something is wrong with the log."
+    );
     loop {
         let pause = match Sealer::acquire(&records, &journal).await {
             Ok(None) => ASK_EVERY,

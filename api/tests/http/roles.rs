@@ -62,6 +62,16 @@ const MATRIX: &[(&str, &str)] = &[
     ("GET /api/v1/quality/visits", "ss+++r++r+"),
     ("GET /api/v1/quality/visits/{id}", "ss+hhr++rh"),
     ("GET /api/v1/audit", "ssrrrr++rr"),
+    ("GET /api/v1/audit/people", "ssrrrr++rr"),
+    ("GET /api/v1/audit/patients/{id}/viewers", "ssrrrr++rr"),
+    ("GET /api/v1/audit/seals", "ssrrrr++rr"),
+    ("POST /api/v1/audit/verifications", "ssrrrrr+rr"),
+    ("GET /api/v1/audit/export", "ssrrrrr+rr"),
+    ("GET /api/v1/audit/findings", "ssrrrr++rr"),
+    // There is no such finding.
+    ("POST /api/v1/audit/findings/{id}/review", "ssrrrrrhrr"),
+    ("GET /api/v1/audit/rules", "ssrrrr++rr"),
+    ("PUT /api/v1/audit/rules", "ssrrrrr+rr"),
 ];
 
 #[test]
@@ -191,6 +201,7 @@ impl Clinic {
         let id = match template {
             path if path.contains("/appointments/") => ids.appointment,
             path if path.contains("/recordings/") => ids.recording,
+            path if path.contains("/patients/") => ids.patient,
             _ => ids.visit,
         };
         let path = template.replace("{id}", &id.to_string());
@@ -212,6 +223,8 @@ impl Clinic {
             }
             "/visits/{id}/note" if method == "PUT" => Some(json!({"body": "Lungs clear."})),
             "/visits/{id}/note/addenda" => Some(json!({"body": "Called back."})),
+            "/audit/findings/{id}/review" => Some(json!({"note": "Looked into it."})),
+            "/audit/rules" if method == "PUT" => Some(crate::audit::rules()),
             _ => None,
         }
     }

@@ -118,15 +118,15 @@ async fn sealed_accesses(tx: &mut Tx, since: OffsetDateTime) -> Result<Vec<Acces
 /// Pairs of a member of staff and a patient whose data they opened, with the same last name.
 async fn same_names(tx: &mut Tx, accesses: &[Access]) -> Result<BTreeSet<(Uuid, Uuid)>, Error> {
     let opened = accesses.iter().filter(|access| !access.denied);
-    let pairs: BTreeSet<(Uuid, Uuid)> =
-        opened.filter_map(|access| Some((access.staff, access.patient?))).collect();
+    let pairs: BTreeSet<(Uuid, Uuid)> = opened.filter_map(|access| Some((access.staff, access.patient?))).collect();
     let patients: Vec<Uuid> = pairs.iter().map(|(_, patient)| *patient).collect::<BTreeSet<_>>().into_iter().collect();
-    let staff: BTreeMap<Uuid, String> = sqlx::query!("SELECT staff_id, name FROM staff WHERE clinic_id = current_clinic()")
-        .fetch_all(tx.connection()?)
-        .await?
-        .into_iter()
-        .map(|row| (row.staff_id, row.name))
-        .collect();
+    let staff: BTreeMap<Uuid, String> =
+        sqlx::query!("SELECT staff_id, name FROM staff WHERE clinic_id = current_clinic()")
+            .fetch_all(tx.connection()?)
+            .await?
+            .into_iter()
+            .map(|row| (row.staff_id, row.name))
+            .collect();
     tx.load_patient_keys(&patients).await?;
     let sealed = sqlx::query!("SELECT patient_id, name FROM patient WHERE patient_id = ANY($1)", &patients)
         .fetch_all(tx.connection()?)
@@ -307,7 +307,11 @@ async fn stored_rules(tx: &mut Tx) -> Result<Rules, Error> {
 ///
 /// # Errors
 /// See [`RulesError`].
-pub async fn set_rules(tx: &mut Tx, _may: &Authorized<ChangeAccessRules>, rules: &Rules) -> Result<Pending<()>, RulesError> {
+pub async fn set_rules(
+    tx: &mut Tx,
+    _may: &Authorized<ChangeAccessRules>,
+    rules: &Rules,
+) -> Result<Pending<()>, RulesError> {
     rules.check()?;
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let by = tx.context().actor.person().map(|person| person.uuid());

@@ -282,16 +282,32 @@ mod tests {
         let mut out = Vec::new();
         Tuple::parse(&sent(&fields)).unwrap().encode(&mut out).unwrap();
         let expected = [
-            "00", "01", // a leaf, version 1
-            "00000008", "0000000000000001", // xid
-            "00000008", "0000000000000002", // seq
-            "00000008", "00035d013b37e003", // at: 2000-01-01 and three microseconds
-            "ffffffff", // clinic_id
-            "00000005", "7374616666", // actor_kind
-            "ffffffff", "ffffffff", "ffffffff", "ffffffff", "ffffffff", "ffffffff", // actor_id .. patient_id
-            "00000010", "07070707070707070707070707070707", // patient_ids
-            "ffffffff", "ffffffff", "ffffffff", "ffffffff", "ffffffff", // outcome .. request_id
-            "00000002", "7b7d", // detail
+            "00",
+            "01", // a leaf, version 1
+            "00000008",
+            "0000000000000001", // xid
+            "00000008",
+            "0000000000000002", // seq
+            "00000008",
+            "00035d013b37e003", // at: 2000-01-01 and three microseconds
+            "ffffffff",         // clinic_id
+            "00000005",
+            "7374616666", // actor_kind
+            "ffffffff",
+            "ffffffff",
+            "ffffffff",
+            "ffffffff",
+            "ffffffff",
+            "ffffffff", // actor_id .. patient_id
+            "00000010",
+            "07070707070707070707070707070707", // patient_ids
+            "ffffffff",
+            "ffffffff",
+            "ffffffff",
+            "ffffffff",
+            "ffffffff", // outcome .. request_id
+            "00000002",
+            "7b7d",     // detail
             "ffffffff", // detail_sealed
         ];
         assert_eq!(hex::encode(&out), expected.concat());

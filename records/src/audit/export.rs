@@ -146,12 +146,10 @@ async fn span(connection: &mut sqlx::PgConnection, selection: &Selection) -> Res
 }
 
 async fn key_before(connection: &mut sqlx::PgConnection, first: i64) -> Result<Option<Key>, Error> {
-    let row = sqlx::query!(
-        r#"SELECT last_xid::text AS "last_xid!", last_seq FROM audit_seal WHERE tree_size = $1"#,
-        first
-    )
-    .fetch_optional(connection)
-    .await?;
+    let row =
+        sqlx::query!(r#"SELECT last_xid::text AS "last_xid!", last_seq FROM audit_seal WHERE tree_size = $1"#, first)
+            .fetch_optional(connection)
+            .await?;
     row.map(|row| {
         let xid = row.last_xid.parse().map_err(|_| Error::UnknownValue("audit_seal"))?;
         Ok(Key { xid, seq: row.last_seq })

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use time::format_description::well_known::Rfc3339;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::canonical::{self, BadTuple, Tuple, Value};
@@ -71,7 +71,8 @@ impl Row {
         let text = |column: usize| {
             tuple.field(column).map(|bytes| String::from_utf8(bytes.to_vec()).map_err(|_| BadTuple)).transpose()
         };
-        let id = |column: usize| tuple.field(column).map(|bytes| Uuid::from_slice(bytes).map_err(|_| BadTuple)).transpose();
+        let id =
+            |column: usize| tuple.field(column).map(|bytes| Uuid::from_slice(bytes).map_err(|_| BadTuple)).transpose();
         let Key { xid, seq } = tuple.key()?;
         let ids = tuple.patient_ids()?.map(|ids| ids.as_chunks().0.iter().copied().map(Uuid::from_bytes).collect());
         let detail = tuple.detail()?.map(|text| String::from_utf8(text.to_vec()).map_err(|_| BadTuple)).transpose()?;

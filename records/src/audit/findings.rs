@@ -138,9 +138,14 @@ impl fmt::Display for Fault {
                 moment(*time)
             ),
             Self::SealAltered { first, what } => {
-                write!(f, "SEAL      the seal from leaf {first} on was changed ({what}); its rows are as they were signed")
+                write!(
+                    f,
+                    "SEAL      the seal from leaf {first} on was changed ({what}); its rows are as they were signed"
+                )
             }
-            Self::SealsMissing { from, to } => write!(f, "SEAL      the seals of leaves {from} to before {to} are gone"),
+            Self::SealsMissing { from, to } => {
+                write!(f, "SEAL      the seals of leaves {from} to before {to} are gone")
+            }
             Self::StretchAltered { first, seqs, times, named } => write!(
                 f,
                 "ALTERED   rows {} to {} ({} to {}, seal from leaf {first} on) are not what was signed; {named} of them differ from their seal",

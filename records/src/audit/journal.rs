@@ -58,7 +58,8 @@ impl Journal {
     /// The files can't be read.
     pub fn last(&self) -> Result<Option<String>, JournalError> {
         for path in self.files()?.into_iter().rev() {
-            let found = last_note(&path).map_err(|source| JournalError::Io { path: path.display().to_string(), source })?;
+            let found =
+                last_note(&path).map_err(|source| JournalError::Io { path: path.display().to_string(), source })?;
             if found.is_some() {
                 return Ok(found);
             }

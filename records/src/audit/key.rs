@@ -127,7 +127,9 @@ pub enum AuditKeyError {
         mode: u32,
     },
     /// Not what was written.
-    #[error("the audit key {path} is damaged; restore it from your backup, so that the log goes on under the same name")]
+    #[error(
+        "the audit key {path} is damaged; restore it from your backup, so that the log goes on under the same name"
+    )]
     Damaged {
         /// The file.
         path: String,

@@ -97,10 +97,8 @@ pub(super) fn leaf(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Leaf, Error> {
     let tuple = Tuple::parse(bytes).map_err(unreadable)?;
     match tuple.leaf(scratch) {
         Ok(leaf) => Ok(leaf),
-        Err(BadTuple) => Ok(Leaf {
-            key: tuple.key().map_err(unreadable)?,
-            at: tuple.at().map_err(unreadable)?,
-            hash: UNREADABLE,
-        }),
+        Err(BadTuple) => {
+            Ok(Leaf { key: tuple.key().map_err(unreadable)?, at: tuple.at().map_err(unreadable)?, hash: UNREADABLE })
+        }
     }
 }

@@ -53,8 +53,13 @@ impl Sealer {
         if !is_mine {
             return Ok(None);
         }
-        let mut sealer =
-            Self { connection, journal: journal.clone(), tree: Frontier::default(), index: Hash::default(), last: None };
+        let mut sealer = Self {
+            connection,
+            journal: journal.clone(),
+            tree: Frontier::default(),
+            index: Hash::default(),
+            last: None,
+        };
         sealer.resume().await?;
         Ok(Some(sealer))
     }
@@ -158,14 +163,12 @@ impl Sealer {
             index = kept.index;
         }
         while tree.size() < last.size {
-            let next = sqlx::query!(
-                "SELECT leaves, checkpoint FROM audit_seal WHERE first_leaf = $1",
-                tree.size() as i64
-            )
-            .fetch_optional(&mut self.connection)
-            .await
-            .map_err(Error::from)?
-            .ok_or(SealError::Damaged("a seal is missing"))?;
+            let next =
+                sqlx::query!("SELECT leaves, checkpoint FROM audit_seal WHERE first_leaf = $1", tree.size() as i64)
+                    .fetch_optional(&mut self.connection)
+                    .await
+                    .map_err(Error::from)?
+                    .ok_or(SealError::Damaged("a seal is missing"))?;
             let checkpoint = Checkpoint::open(&next.checkpoint, &key).map_err(SealError::OtherKey)?;
             let batch = leaves::unpack(&next.leaves).ok_or(SealError::Damaged("a seal's leaves"))?;
             batch.iter().for_each(|leaf| tree.push(leaf.hash));

@@ -174,7 +174,6 @@ pub enum SearchError {
     Failed(#[from] Error),
 }
 
-
 /// Somebody whose doings can be searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {

@@ -79,9 +79,10 @@ pub async fn verify(
 
 /// The months whose rows were dropped, if they were old enough to be.
 pub(super) async fn dropped(records: &Records) -> Result<Vec<Dropped>, Error> {
-    let months = sqlx::query!("SELECT from_at, to_at FROM audit_month_dropped WHERE dropped_at >= to_at + interval '7 years'")
-        .fetch_all(records.pool())
-        .await?;
+    let months =
+        sqlx::query!("SELECT from_at, to_at FROM audit_month_dropped WHERE dropped_at >= to_at + interval '7 years'")
+            .fetch_all(records.pool())
+            .await?;
     let micros = |at: OffsetDateTime| i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
     Ok(months.into_iter().map(|month| Dropped { from: micros(month.from_at), to: micros(month.to_at) }).collect())
 }
@@ -281,7 +282,9 @@ pub async fn verify_now(records: &Records, context: RequestContext) -> Result<Re
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyNowError {
     /// Not while somebody waits.
-    #[error("the log is too large to be verified while you wait; it is verified every night, and by: bedside audit verify")]
+    #[error(
+        "the log is too large to be verified while you wait; it is verified every night, and by: bedside audit verify"
+    )]
     TooLarge,
     /// This process has no audit folder.
     #[error("this server has no audit key; run: bedside audit verify on the machine that has it")]

@@ -69,8 +69,10 @@ async fn a_sealer_that_is_killed_at_any_moment_leaves_no_gap_and_no_fork() {
     log.seal_to(&mut sealer, written as u64).await;
     let report = log.verify().await;
     assert_eq!((report.faults.clone(), report.rows), (vec![], written as u64));
-    let stored: Vec<String> =
-        sqlx::query_scalar("SELECT checkpoint FROM audit_seal ORDER BY tree_size").fetch_all(&mut log.db.owner().await).await.unwrap();
+    let stored: Vec<String> = sqlx::query_scalar("SELECT checkpoint FROM audit_seal ORDER BY tree_size")
+        .fetch_all(&mut log.db.owner().await)
+        .await
+        .unwrap();
     let kept: Vec<String> = log.journal.notes().unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(kept, stored, "every checkpoint once, outside as inside");
     println!("{kills} kills, {written} rows, {} checkpoints", kept.len());

@@ -31,10 +31,12 @@ async fn a_month_goes_after_seven_years_its_hashes_stay_and_the_drop_is_logged()
     log.seal_to(&mut sealer, 16).await;
     let report = log.verify().await;
     assert_eq!((report.faults.clone(), report.rows, report.dropped, report.sealed), (vec![], 11, 5, 16));
-    let logged: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_event WHERE action = 'audit.month_dropped' AND detail->>'month' = '2015-03'")
-        .fetch_one(&mut log.db.owner().await)
-        .await
-        .unwrap();
+    let logged: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM audit_event WHERE action = 'audit.month_dropped' AND detail->>'month' = '2015-03'",
+    )
+    .fetch_one(&mut log.db.owner().await)
+    .await
+    .unwrap();
     assert_eq!(logged, 1);
     // What is left is still watched.
     log.tamper("DELETE FROM audit_event WHERE seq = 4").await;
@@ -114,7 +116,8 @@ async fn a_log_from_before_months_and_seals_keeps_its_rows_and_their_order() {
         )
         .await
         .unwrap();
-    let sum = "SELECT md5(string_agg(seq || '|' || at || '|' || action || '|' || detail, ',' ORDER BY seq)) FROM audit_event";
+    let sum =
+        "SELECT md5(string_agg(seq || '|' || at || '|' || action || '|' || detail, ',' ORDER BY seq)) FROM audit_event";
     let was: String = sqlx::query_scalar(sum).fetch_one(&mut owner).await.unwrap();
     records::migrate(&url).await.unwrap();
     let mut owner_again = PgConnection::connect(&url).await.unwrap();
@@ -127,7 +130,8 @@ async fn a_log_from_before_months_and_seals_keeps_its_rows_and_their_order() {
     .await
     .unwrap();
     assert_eq!((rows, ordered), (50, true), "sealed in the order in which they were numbered");
-    let next: i64 = sqlx::query_scalar("SELECT nextval('audit_event_number')").fetch_one(&mut owner_again).await.unwrap();
+    let next: i64 =
+        sqlx::query_scalar("SELECT nextval('audit_event_number')").fetch_one(&mut owner_again).await.unwrap();
     assert!(next > 50);
     owner.close().await.unwrap();
     owner_again.close().await.unwrap();

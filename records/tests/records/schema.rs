@@ -15,8 +15,18 @@ const WITHOUT_CLINIC: &[(&str, &str)] = &[
 ];
 
 /// Tables whose rows are evidence.
-const EVIDENCE: &[&str] =
-    &["audit_event", "audit_seal", "audit_verification", "audit_month_dropped", "visit_event", "consent", "note_revision", "note_addendum", "quality_sample", "consent_text"];
+const EVIDENCE: &[&str] = &[
+    "audit_event",
+    "audit_seal",
+    "audit_verification",
+    "audit_month_dropped",
+    "visit_event",
+    "consent",
+    "note_revision",
+    "note_addendum",
+    "quality_sample",
+    "consent_text",
+];
 
 #[tokio::test]
 async fn every_table_has_a_clinic_and_a_forced_row_level_policy() {

@@ -125,7 +125,10 @@ fn mutation(dice: &mut Dice, keys: &[(String, i64)]) -> (&'static str, String, B
 async fn every_change_to_the_table_is_found_and_its_row_named() {
     let log = Log::sealed(SEALS, ROWS).await;
     let mut superuser = log.db.owner().await;
-    superuser.execute("SET session_replication_role = replica; CREATE TABLE untouched AS SELECT * FROM audit_event").await.unwrap();
+    superuser
+        .execute("SET session_replication_role = replica; CREATE TABLE untouched AS SELECT * FROM audit_event")
+        .await
+        .unwrap();
     let keys = keys(&mut superuser).await;
     assert!(log.verify().await.intact());
     let mut dice = Dice(1);
@@ -147,14 +150,21 @@ async fn every_change_to_the_table_is_found_and_its_row_named() {
 async fn every_change_to_the_seals_is_found() {
     let log = Log::sealed(SEALS, ROWS).await;
     let mut superuser = log.db.owner().await;
-    superuser.execute("SET session_replication_role = replica; CREATE TABLE untouched AS SELECT * FROM audit_seal").await.unwrap();
+    superuser
+        .execute("SET session_replication_role = replica; CREATE TABLE untouched AS SELECT * FROM audit_seal")
+        .await
+        .unwrap();
     let mut dice = Dice(2);
     for round in 0..mutations(40) / 2 {
         let size = (1 + dice.roll(SEALS)) * ROWS;
         let byte = dice.roll(ROWS * 56);
         let sql = match dice.roll(5) {
-            0 => format!("UPDATE audit_seal SET leaves = set_byte(leaves, {byte}, get_byte(leaves, {byte}) # 1) WHERE tree_size = {size}"),
-            1 => format!("UPDATE audit_seal SET checkpoint = replace(checkpoint, 'time 1', 'time 2') WHERE tree_size = {size}"),
+            0 => format!(
+                "UPDATE audit_seal SET leaves = set_byte(leaves, {byte}, get_byte(leaves, {byte}) # 1) WHERE tree_size = {size}"
+            ),
+            1 => format!(
+                "UPDATE audit_seal SET checkpoint = replace(checkpoint, 'time 1', 'time 2') WHERE tree_size = {size}"
+            ),
             2 => format!("DELETE FROM audit_seal WHERE tree_size = {size}"),
             3 => format!("DELETE FROM audit_seal WHERE tree_size >= {size}"),
             // A row and what the seal says about it, alike: the stretch is named.
@@ -170,7 +180,11 @@ async fn every_change_to_the_seals_is_found() {
         if !sql.contains("forged") {
             assert_eq!(named(&report), BTreeSet::new(), "round {round}: {sql}: {:?}", report.faults);
         } else {
-            assert!(report.faults.iter().any(|fault| matches!(fault, Fault::StretchAltered { first: 0, .. })), "{:?}", report.faults);
+            assert!(
+                report.faults.iter().any(|fault| matches!(fault, Fault::StretchAltered { first: 0, .. })),
+                "{:?}",
+                report.faults
+            );
         }
         let back = "TRUNCATE audit_seal; INSERT INTO audit_seal SELECT * FROM untouched;
                     UPDATE audit_event SET reason = NULL WHERE reason = 'forged'";
@@ -218,7 +232,13 @@ async fn every_change_to_an_export_is_found_and_its_row_named() {
         let (kind, touched) = match dice.roll(6) {
             0 | 1 => {
                 let mut row: serde_json::Value = serde_json::from_str(&whole[one]).unwrap();
-                let fields: Vec<String> = row.as_object().unwrap().keys().filter(|key| !["type", "xid", "seq"].contains(&key.as_str())).cloned().collect();
+                let fields: Vec<String> = row
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .filter(|key| !["type", "xid", "seq"].contains(&key.as_str()))
+                    .cloned()
+                    .collect();
                 let field = dice.pick(&fields);
                 row[field] = match field.as_str() {
                     "at" => "2026-11-24T15:00:00.5Z".into(),
@@ -255,7 +275,8 @@ async fn every_change_to_an_export_is_found_and_its_row_named() {
         let found = named(&report);
         assert!(report.faults.iter().any(|fault| matches!(fault, Fault::FileAltered { .. })), "round {round}, {kind}");
         // Of two neighbours that changed places, one stands where it stood.
-        let is_named = if kind == "reorder" { !found.is_empty() && found.is_subset(&touched) } else { found == touched };
+        let is_named =
+            if kind == "reorder" { !found.is_empty() && found.is_subset(&touched) } else { found == touched };
         assert!(is_named, "round {round}, {kind}: {found:?} for {touched:?}: {:?}", report.faults);
         *counts.entry(kind).or_insert(0) += 1;
     }
@@ -265,9 +286,12 @@ async fn every_change_to_an_export_is_found_and_its_row_named() {
 #[tokio::test]
 async fn an_export_of_a_time_or_a_clinic_verifies_by_itself() {
     let log = Log::sealed(4, 20).await;
-    let clinic: uuid::Uuid =
-        sqlx::query_scalar("SELECT clinic_id FROM audit_event WHERE seq = 30").fetch_one(&mut log.db.owner().await).await.unwrap();
-    let (from, to) = (SEALED_AT - time::Duration::seconds(10 * 60 + 15), SEALED_AT - time::Duration::seconds(10 * 60 + 10));
+    let clinic: uuid::Uuid = sqlx::query_scalar("SELECT clinic_id FROM audit_event WHERE seq = 30")
+        .fetch_one(&mut log.db.owner().await)
+        .await
+        .unwrap();
+    let (from, to) =
+        (SEALED_AT - time::Duration::seconds(10 * 60 + 15), SEALED_AT - time::Duration::seconds(10 * 60 + 10));
     for (selection, rows) in [
         (Selection { clinic: Some(visit::ClinicId(clinic)), ..Selection::default() }, 1),
         (Selection { from: Some(from), to: Some(to), clinic: None }, 20),
@@ -283,7 +307,11 @@ async fn an_export_of_a_time_or_a_clinic_verifies_by_itself() {
         let all_hidden: Vec<String> = less
             .iter()
             .map(|line| match line.find("\"hidden\":") {
-                Some(at) => format!("{}\"hidden\":[[0,20]]{}", &line[..at], &line[line[at..].find("]]").map_or(at, |end| at + end + 2)..]),
+                Some(at) => format!(
+                    "{}\"hidden\":[[0,20]]{}",
+                    &line[..at],
+                    &line[line[at..].find("]]").map_or(at, |end| at + end + 2)..]
+                ),
                 None => line.clone(),
             })
             .collect();

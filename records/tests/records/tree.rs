@@ -165,12 +165,15 @@ async fn a_history_other_than_the_signed_one_is_never_continued() {
     let log = Log::sealed(3, 20).await;
     log.tamper("DELETE FROM audit_seal WHERE tree_size = 60").await;
     assert!(matches!(acquire(&log).await, SealError::DatabaseBehind { sealed: 60, found: 40 }));
-    assert!(log.verify().await.faults.iter().any(|fault| matches!(fault, Fault::Truncated { size: 40, sealed: 60, .. })));
+    assert!(
+        log.verify().await.faults.iter().any(|fault| matches!(fault, Fault::Truncated { size: 40, sealed: 60, .. }))
+    );
     log.tamper("DELETE FROM audit_seal").await;
     assert!(matches!(acquire(&log).await, SealError::DatabaseBehind { sealed: 60, found: 0 }));
     // The stored subtrees are others.
     let log = Log::sealed(2, 20).await;
-    log.tamper("UPDATE audit_seal SET frontier = overlay(frontier placing '\\xff'::bytea from 3) WHERE tree_size = 40").await;
+    log.tamper("UPDATE audit_seal SET frontier = overlay(frontier placing '\\xff'::bytea from 3) WHERE tree_size = 40")
+        .await;
     assert!(matches!(acquire(&log).await, SealError::Forked { size: 40 }));
     // Another key.
     let log = Log::sealed(1, 20).await;

@@ -112,7 +112,9 @@ pub(crate) async fn change(
 impl From<RulesError> for Problem {
     fn from(error: RulesError) -> Self {
         match error {
-            RulesError::Range { what, from, to } => Self::invalid(format!("{what}: choose a number from {from} to {to}")),
+            RulesError::Range { what, from, to } => {
+                Self::invalid(format!("{what}: choose a number from {from} to {to}"))
+            }
             RulesError::Failed(error) => error.into(),
         }
     }
