@@ -17,7 +17,7 @@ STEP = @printf '\n\033[1m== %s\033[0m\n'
 NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help setup setup-test run build test test-fast test-cancel lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
+.PHONY: endurance-audit help setup setup-test run build test test-fast test-cancel lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
 
 help: ## Say what each target does
 	@printf 'Bedside. Targets:\n'
@@ -78,6 +78,11 @@ test-cancel: ## Cut off 10,000 requests in the middle; nothing may stay open (mi
 # The very build that the tests use: nothing is compiled a second time with other features.
 debug-binary:
 	@cargo build --locked --quiet --workspace --all-targets
+
+endurance-audit: setup-test ## Change the audit log 10,000 times and kill its sealer 100 times: all found, nothing lost
+	$(STEP) 'audit log: 10,000 changes to tables and exports each, 100 kills'
+	@BEDSIDE_AUDIT_MUTATIONS=10000 BEDSIDE_AUDIT_KILLS=100 scripts/with-postgres cargo nextest run --locked --workspace \
+	  --no-capture -E 'package(records) & (test(/^tampering::/) | test(a_sealer_that_is_killed))'
 
 bench: setup-test build ## Measure; results in target/bench/summary.json
 	@scripts/bench

@@ -176,6 +176,24 @@ actions! {
 
     /// Search the audit log.
     SearchAudit = "audit.search",
+    /// See how the log is sealed, and when it was verified.
+    ReadSeals = "audit.seals",
+    /// Verify the whole log now.
+    VerifySeals = "audit.verify",
+    /// Take the log out of the house.
+    ExportAudit = "audit.export",
+    /// See unusual access.
+    ReadFindings = "audit.findings",
+    /// Say what came of unusual access.
+    ReviewFindings = "audit.review",
+    /// See from when on access is unusual.
+    ReadAccessRules = "audit.rules",
+    /// Set from when on access is unusual.
+    ChangeAccessRules = "audit.change_rules",
+    /// See who viewed a patient.
+    ReadViewers(PatientId => Patient) = "audit.viewers",
+    /// Patient: see who viewed one's own data.
+    ReadOwnViewers(PatientId => Patient) = "audit.own_viewers",
 
     // ---- staff
 

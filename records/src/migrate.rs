@@ -11,7 +11,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// See [`MigrateError`]; the database is as it was before, or as the last migration that worked left it.
 pub async fn migrate(owner_url: &str) -> Result<(), MigrateError> {
     let mut owner = PgConnection::connect(owner_url).await?;
-    let outcome = MIGRATIONS.run_direct(None, &mut owner, false).await;
+    let mut outcome = MIGRATIONS.run_direct(None, &mut owner, false).await;
+    if outcome.is_ok() {
+        // A server that was off for months finds its months.
+        let made = sqlx::query("SELECT make_audit_months_ahead()").execute(&mut owner).await;
+        outcome = made.map(|_| ()).map_err(sqlx::migrate::MigrateError::Execute);
+    }
     // The lock is the session's: closing it gives the lock back also after an error.
     let closed = owner.close().await;
     outcome.map_err(|error| match error {

@@ -1,7 +1,7 @@
 //! The door to the database.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -29,6 +29,8 @@ pub struct Records {
     password_checks: Arc<Semaphore>,
     identity: Arc<identity::Settings>,
     base_url: Arc<str>,
+    pulse: Arc<Pulse>,
+    journal: Arc<OnceLock<Journal>>,
 }
 
 impl Records {
@@ -46,6 +48,8 @@ impl Records {
             password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
             identity: Arc::default(),
             base_url: Arc::from(UNKNOWN_SITE),
+            pulse: Arc::default(),
+            journal: Arc::default(),
         };
         records.check_role().await?;
         records.check_keys().await?;
@@ -96,6 +100,27 @@ impl Records {
     /// Closes all connections, once those in use are given back.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Where checkpoints of the audit log are kept outside the database, and the key that signs. Said once, by the server.
+    pub fn keep_journal(&self, journal: Journal) {
+        let _ = self.journal.set(journal);
+    }
+
+    /// What [`Records::keep_journal`] said.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.get()
+    }
+
+    /// Waits until this process has committed so many rows of the audit log that a seal is full.
+    pub async fn seal_is_full(&self) {
+        self.pulse.full().await;
+        self.pulse.reset();
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// A transaction that has said no clinic, and so sees only what it has a secret for.

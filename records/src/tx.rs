@@ -101,6 +101,7 @@ impl Tx {
             return Err(Error::Over);
         };
         inner.commit().await?;
+        self.records.pulse().beat(log.len());
         Ok(value.0)
     }
 

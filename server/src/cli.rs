@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::audit::{self, AuditCommand};
 use crate::config::{Config, Flags};
 use crate::data_dir::DataDir;
 use crate::{database, demo, doctor, logging, recordings, serve};
@@ -46,6 +47,11 @@ enum Command {
     Demo {
         #[command(subcommand)]
         what: DemoCommand,
+    },
+    /// The audit log: verify, export, search
+    Audit {
+        #[command(subcommand)]
+        what: AuditCommand,
     },
     /// Recordings that lie in the data folder
     Recordings {
@@ -116,6 +122,15 @@ impl Cli {
             Command::Demo { what: DemoCommand::Code { email } } => {
                 println!("{}", demo::code(&DataDir::open_shared(&config.data.dir)?, &email)?);
             }
+            Command::Audit { what: AuditCommand::Verify { export: Some(file), key } } => {
+                let own = if key.is_some() { None } else { open_journal(&config).ok() };
+                return audit::verify_export(&file, key.as_deref(), own.as_ref());
+            }
+            Command::Audit { what } => {
+                let journal = open_journal(&config)?;
+                let (_, runtime, database) = open(&config)?;
+                return runtime.block_on(audit::run(what, &database.records, &journal));
+            }
             Command::Recordings { what } => {
                 let (data, runtime, database) = open(&config)?;
                 return match what {
@@ -128,6 +143,11 @@ impl Cli {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The data folder's audit key and checkpoints.
+fn open_journal(config: &Config) -> Result<records::audit::Journal> {
+    Ok(records::audit::Journal::open(&DataDir::open_shared(&config.data.dir)?.audit())?)
 }
 
 /// The data folder's database, beside a running server or without one.

@@ -146,6 +146,12 @@ impl DataDir {
         self.root.join("objects")
     }
 
+    /// The audit log's signing key, and its checkpoints outside the database.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.root.join("audit")
+    }
+
     /// What `--demo` tells scripts and tests.
     #[must_use]
     pub fn demo_json(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 //! What lives here: configuration, the data folder, wiring of signaling, media, recorder and record, subcommands.
 //! What deliberately does not: any rule about visits (`visit`), packets (`sfu`), SQL (`records`), routes (`api`).
 
+mod audit;
 mod cli;
 mod config;
 mod data_dir;
@@ -14,6 +15,7 @@ mod logging;
 mod mail;
 mod metrics;
 mod recordings;
+mod sealing;
 mod serve;
 mod web;
 

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::live::{self, Folders, Live, Playback};
 use crate::mail::{self, Outlet, Smtp};
-use crate::{database, demo, metrics, web};
+use crate::{database, demo, metrics, sealing, web};
 
 /// Open requests may finish for this long after a stop signal; websockets are told before.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -50,6 +50,10 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         if is_demo {
             demo::seed(&database.records, &data, &config.origin(), clock.wall()).await?;
         }
+        let journal = records::audit::Journal::open(&data.audit())?;
+        database.records.keep_journal(journal.clone());
+        tokio::spawn(sealing::seal_forever(database.records.clone(), journal.clone(), clock.clone()));
+        tokio::spawn(sealing::look_after(database.records.clone(), journal, clock.clone()));
         let folders = Folders { captures: data.captures(), objects: data.objects() };
         let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
         let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());

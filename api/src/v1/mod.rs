@@ -37,5 +37,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(recordings::routes())
         .merge(quality::routes())
         .merge(mail::routes())
-        .routes(routes!(audit::search))
+        .merge(audit::routes())
 }

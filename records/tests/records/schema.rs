@@ -7,13 +7,26 @@ use sqlx::Row;
 const WITHOUT_CLINIC: &[(&str, &str)] = &[
     ("_sqlx_migrations", "the schema's own history; the app role can't see it"),
     ("consent_text", "published texts, the same for everyone"),
+    ("audit_seal", "the tree over the log of the whole installation; holds hashes, numbers and times only"),
+    ("audit_verification", "what verifying the log of the whole installation found; names rows by number and time"),
+    ("audit_month_dropped", "months of the log of the whole installation that are past their retention"),
     ("sign_in_account", "counts failures also of accounts that don't exist; holds hashes only"),
     ("sign_in_failure", "counts failures also of accounts that don't exist; holds hashes only"),
 ];
 
 /// Tables whose rows are evidence.
-const EVIDENCE: &[&str] =
-    &["audit_event", "visit_event", "consent", "note_revision", "note_addendum", "quality_sample", "consent_text"];
+const EVIDENCE: &[&str] = &[
+    "audit_event",
+    "audit_seal",
+    "audit_verification",
+    "audit_month_dropped",
+    "visit_event",
+    "consent",
+    "note_revision",
+    "note_addendum",
+    "quality_sample",
+    "consent_text",
+];
 
 /// Policies beside the one by clinic. Policies of a table are alternatives, so each of these is a hole, and has a reason.
 const FURTHER_POLICIES: &[(&str, &str, &str)] = &[

@@ -51,16 +51,34 @@ export function onStaleFactor(then: () => Promise<boolean>): void {
 
 /** Asks the API. A request that needs the second factor again is repeated once that was given. */
 export async function call<T>(path: string, ask: Ask = {}): Promise<Answer<T>> {
+  return repeated(ask, async () => {
+    const response = await send(path, ask);
+    const body = response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+    return { body, etag: response.headers.get('etag') };
+  });
+}
+
+/** Saves what the server sends as a file, under the name that the server gives it. */
+export async function download(path: string, otherwise: string): Promise<void> {
+  const response = await repeated({}, () => send(path, {}));
+  const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1] ?? otherwise;
+  const address = URL.createObjectURL(await response.blob());
+  const link = Object.assign(document.createElement('a'), { href: address, download: name });
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+async function repeated<T>(ask: Ask, once: () => Promise<T>): Promise<T> {
   try {
-    return await once<T>(path, ask);
+    return await once();
   } catch (error) {
     const stale = error instanceof Problem && error.code === 'second_factor.stale' && !ask.background;
     if (!stale || !(await confirmAgain())) throw error;
-    return once<T>(path, ask);
+    return once();
   }
 }
 
-async function once<T>(path: string, ask: Ask): Promise<Answer<T>> {
+async function send(path: string, ask: Ask): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (ask.body !== undefined) headers['content-type'] = 'application/json';
   if (ask.ifMatch !== undefined) headers['if-match'] = ask.ifMatch;
@@ -88,8 +106,7 @@ async function once<T>(path: string, ask: Ask): Promise<Answer<T>> {
     if (problem.code === 'signed_out') signedOut();
     throw problem;
   }
-  const body = response.status === 204 ? (undefined as T) : ((await response.json()) as T);
-  return { body, etag: response.headers.get('etag') };
+  return response;
 }
 
 export async function get<T>(path: string, ask: Ask = {}): Promise<T> {

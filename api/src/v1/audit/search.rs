@@ -28,6 +28,9 @@ pub(crate) struct AuditQuery {
     patient_id: Option<Uuid>,
     /// Exactly this action, e.g. `note.read`.
     action: Option<String>,
+    /// That ended like this.
+    #[param(schema_with = words::outcome)]
+    outcome: Option<Outcome>,
     /// Done to this kind of thing, e.g. `visit`.
     resource_type: Option<String>,
     /// Not before.
@@ -89,6 +92,9 @@ pub(crate) struct AuditEvent {
     /// More, e.g. a recording's hash.
     #[schema(required, value_type = Option<Object>)]
     detail: Option<Value>,
+    /// Free text that was given, e.g. a reason.
+    #[schema(required)]
+    private: Option<String>,
 }
 
 impl From<Event> for AuditEvent {
@@ -110,6 +116,7 @@ impl From<Event> for AuditEvent {
             user_agent: event.user_agent,
             request_id: event.request_id,
             detail: event.detail,
+            private: event.private.map(|text| text.expose().clone()),
         }
     }
 }
@@ -143,6 +150,7 @@ pub(crate) async fn search(
         patient: query.patient_id.map(PatientId),
         action: query.action,
         resource_type: query.resource_type,
+        outcome: query.outcome,
         from: query.from,
         to: query.to,
     };
