@@ -10,7 +10,5 @@ use crate::AppState;
 
 /// The routes of this folder.
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list::list))
-        .routes(routes!(series::series))
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(series::series))
 }

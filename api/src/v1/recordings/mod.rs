@@ -11,7 +11,5 @@ use crate::AppState;
 
 /// The routes of this folder.
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list::list))
-        .routes(routes!(media::media))
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(media::media))
 }
