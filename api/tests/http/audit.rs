@@ -180,7 +180,13 @@ async fn unusual_access_is_listed_and_reviewed_once_by_compliance() {
     assert!(found >= 1);
     let mut compliance = app.signed_in(&app.riverside.compliance).await;
     let open = compliance.get("/api/v1/audit/findings").await.is(StatusCode::OK).json();
-    let finding = open["items"].as_array().unwrap().iter().find(|one| one["rule"] == "same_name").unwrap().clone();
+    let finding = open["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["rule"] == "same_name")
+        .unwrap_or_else(|| panic!("{open}"))
+        .clone();
     assert_eq!((&finding["patient_id"], &finding["staff_name"]), (&json!(patient), &json!(relative.name)));
     let path = format!("/api/v1/audit/findings/{}/review", finding["finding_id"].as_str().unwrap());
     compliance.post(&path, json!({"note": " "})).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");

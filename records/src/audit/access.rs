@@ -92,7 +92,7 @@ pub async fn look_for_unusual(records: &Records, clinic: ClinicId, now: OffsetDa
 
 async fn sealed_accesses(tx: &mut Tx, since: OffsetDateTime) -> Result<Vec<Access>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT e.at, (e.at AT TIME ZONE c.time_zone) AS "local!", e.actor_id AS "staff!", e.patient_id, e.outcome, e.resource_type, e.action
+        r#"SELECT e.at, (e.at AT TIME ZONE c.time_zone) AS "local!", e.actor_id AS "staff!", e.patient_id, e.outcome, e.resource_type, e.reason
            FROM audit_event e JOIN clinic c ON c.clinic_id = e.clinic_id,
                 (SELECT last_xid, last_seq FROM audit_seal ORDER BY tree_size DESC LIMIT 1) s
            WHERE e.clinic_id = current_clinic() AND e.actor_kind = 'staff' AND e.actor_id IS NOT NULL AND e.at >= $1
@@ -110,7 +110,9 @@ async fn sealed_accesses(tx: &mut Tx, since: OffsetDateTime) -> Result<Vec<Acces
             staff: row.staff,
             patient: row.patient_id,
             denied: row.outcome == Outcome::Denied.as_str(),
-            break_glass: row.resource_type == "emergency_access" || row.action.starts_with("emergency."),
+            // The reason of what was allowed is the policy that permitted it.
+            break_glass: row.resource_type == "emergency_access"
+                || row.reason.is_some_and(|policy| policy.contains("emergency")),
         })
         .collect())
 }
@@ -177,10 +179,11 @@ async fn store(tx: &mut Tx, found: &Found) -> Result<bool, Error> {
 /// [`FindingsError::BadCursor`]; the database can't be reached.
 pub async fn findings(
     tx: &mut Tx,
-    _may: &Authorized<ReadFindings>,
+    may: &Authorized<ReadFindings>,
     open: bool,
     cursor: Option<&str>,
 ) -> Result<Pending<FindingPage>, FindingsError> {
+    tx.proved(may)?;
     let before = cursor.map(|cursor| cursor.parse::<Uuid>().map_err(|_| FindingsError::BadCursor)).transpose()?;
     let rows = sqlx::query!(
         r#"SELECT f.access_finding_id, f.rule, f.staff_id, s.name AS staff_name, s.role AS staff_role, f.patient_id, f.day, f.first_at, f.last_at,
@@ -234,15 +237,16 @@ fn note_place(finding: Uuid) -> Place {
 /// See [`ReviewError`].
 pub async fn review(
     tx: &mut Tx,
-    _may: &Authorized<ReviewFindings>,
+    may: &Authorized<ReviewFindings>,
     finding: Uuid,
     note: &Phi<String>,
 ) -> Result<Pending<()>, ReviewError> {
+    tx.proved(may)?;
     if note.expose().trim().is_empty() || note.expose().chars().count() > NOTE_CHARS {
         return Err(ReviewError::Note);
     }
     let sealed = tx.clinic_keys().await?.seal_text(note_place(finding), note)?;
-    let (by, at) = (tx.context().actor.person().map(|person| person.uuid()), tx.context().at);
+    let (by, at) = (tx.context().actor.id(), tx.context().at);
     let done = sqlx::query!(
         "UPDATE access_finding SET state = 'reviewed', reviewed_at = $2, reviewed_by = $3, note = $4
          WHERE access_finding_id = $1 AND state = 'open' RETURNING staff_id, patient_id, rule",
@@ -279,7 +283,8 @@ pub async fn review(
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn rules(tx: &mut Tx, _may: &Authorized<ReadAccessRules>) -> Result<Pending<Rules>, Error> {
+pub async fn rules(tx: &mut Tx, may: &Authorized<ReadAccessRules>) -> Result<Pending<Rules>, Error> {
+    tx.proved(may)?;
     stored_rules(tx).await.map(Pending)
 }
 
@@ -309,12 +314,13 @@ async fn stored_rules(tx: &mut Tx) -> Result<Rules, Error> {
 /// See [`RulesError`].
 pub async fn set_rules(
     tx: &mut Tx,
-    _may: &Authorized<ChangeAccessRules>,
+    may: &Authorized<ChangeAccessRules>,
     rules: &Rules,
 ) -> Result<Pending<()>, RulesError> {
+    tx.proved(may)?;
     rules.check()?;
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    let by = tx.context().actor.person().map(|person| person.uuid());
+    let by = tx.context().actor.id();
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     sqlx::query!(
         "INSERT INTO access_rule (clinic_id, many_patients, many_patients_minutes, opens_at_minute, closes_at_minute, open_weekends,

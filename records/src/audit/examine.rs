@@ -225,8 +225,8 @@ impl Examiner {
     }
 
     /// A row that stands at another place among those of its seal.
-    pub fn displaced(&mut self, row: &Leaf) {
-        self.report.push(Fault::Moved { index: self.frontier.size(), seq: row.key.seq, at: row.at });
+    pub fn displaced(&mut self, index: u64, row: &Leaf) {
+        self.report.push(Fault::Moved { index, seq: row.key.seq, at: row.at });
     }
 
     /// A checkpoint outside of the database for which there is no seal.

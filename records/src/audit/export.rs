@@ -233,10 +233,11 @@ pub enum ExportError {
 /// None yet.
 pub fn allow_export(
     tx: &mut Tx,
-    _may: &Authorized<ExportAudit>,
+    may: &Authorized<ExportAudit>,
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
 ) -> Result<Pending<Selection>, Error> {
+    tx.proved(may)?;
     let selection = Selection { clinic: Some(tx.context().actor.clinic()), from, to };
     if let Some(entry) = tx.last_logged() {
         let moment = |at: Option<OffsetDateTime>| at.map(|at| export_line::moment(micros(at)));

@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, VerifyingKey};
 use super::examine::{Dropped, Examiner, Seal, Start};
 use super::export_line::{self, Row};
 use super::findings::{Fault, Report};
-use super::leaves::{LEAF_BYTES, Leaf};
+use super::leaves::{Key, LEAF_BYTES, Leaf};
 use super::tree::Frontier;
 
 /// Longest line: a seal of a thousand leaves is about 80 kB, a row a few hundred bytes.
@@ -60,6 +60,8 @@ struct Open {
     frontier: Vec<u8>,
     hidden: Vec<bool>,
     checkpoint: String,
+    /// Which rows it has, in their order.
+    keys: Vec<Key>,
 }
 
 impl Open {
@@ -131,14 +133,14 @@ pub fn check_export(mut lines: impl BufRead, trusted: Option<&VerifyingKey>) -> 
             rows += 1;
             section.push(row.leaf(&mut scratch));
             if section.len() >= SECTION_ROWS {
-                hand_in(&mut section, &mut examiner);
+                hand_in(&mut section, open.as_ref(), &mut examiner);
             }
             continue;
         }
         match kind(&text).as_deref() {
             Some("seal") => match seal_of(&text) {
                 Some(next) => {
-                    hand_in(&mut section, &mut examiner);
+                    hand_in(&mut section, open.as_ref(), &mut examiner);
                     if let Some(last) = open.take() {
                         examiner.end(&last.seal());
                     }
@@ -160,7 +162,7 @@ pub fn check_export(mut lines: impl BufRead, trusted: Option<&VerifyingKey>) -> 
         }
         digest.update(&text);
     }
-    hand_in(&mut section, &mut examiner);
+    hand_in(&mut section, open.as_ref(), &mut examiner);
     if let Some(last) = open.take() {
         examiner.end(&last.seal());
     }
@@ -173,9 +175,15 @@ pub fn check_export(mut lines: impl BufRead, trusted: Option<&VerifyingKey>) -> 
 }
 
 /// The rows of a seal, in the order in which they were sealed; those that stood elsewhere are named.
-fn hand_in(section: &mut Vec<Leaf>, examiner: &mut Examiner) {
-    for position in out_of_order(section) {
-        examiner.displaced(&section[position]);
+fn hand_in(section: &mut Vec<Leaf>, open: Option<&Open>, examiner: &mut Examiner) {
+    if let Some(open) = open {
+        // Rows of other seals are named by the examiner.
+        let own: Vec<Leaf> = section.iter().filter(|row| open.keys.binary_search(&row.key).is_ok()).copied().collect();
+        for position in out_of_order(&own) {
+            let row = &own[position];
+            let place = open.keys.binary_search(&row.key).expect("one of these");
+            examiner.displaced(open.first + place as u64, row);
+        }
     }
     section.sort_by_key(|leaf| leaf.key);
     section.iter().for_each(|leaf| examiner.row(*leaf));
@@ -245,8 +253,10 @@ fn seal_of(text: &[u8]) -> Option<Open> {
     for [from, to] in line.hidden {
         hidden.get_mut(from..to)?.fill(true);
     }
+    let keys = super::leaves::unpack(&leaves)?.iter().map(|leaf| leaf.key).collect();
     Some(Open {
         first: line.first,
+        keys,
         leaves,
         frontier: STANDARD.decode(&line.frontier).ok()?,
         hidden,
@@ -274,7 +284,6 @@ pub enum CheckError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::leaves::Key;
 
     fn rows(seqs: &[i64]) -> Vec<Leaf> {
         seqs.iter().map(|&seq| Leaf { key: Key { xid: 1, seq }, at: 0, hash: [0; 32] }).collect()

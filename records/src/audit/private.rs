@@ -36,7 +36,7 @@ impl Tx {
         let place = DetailPlace {
             at: context.at,
             action: entry.action,
-            actor: context.actor.person().map(|person| person.uuid()),
+            actor: context.actor.id(),
             resource: entry.resource.id(),
             patient: entry.patient,
         };

@@ -84,10 +84,11 @@ pub struct EventPage {
 /// [`SearchError::BadCursor`]; the database can't be reached.
 pub async fn search(
     tx: &mut Tx,
-    _may: &Authorized<SearchAudit>,
+    may: &Authorized<SearchAudit>,
     filter: &Filter,
     cursor: Option<&str>,
 ) -> Result<Pending<EventPage>, SearchError> {
+    tx.proved(may)?;
     let before = match cursor {
         None => i64::MAX,
         Some(cursor) => cursor.parse().map_err(|_| SearchError::BadCursor)?,
@@ -191,7 +192,8 @@ pub struct Person {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn people(tx: &mut Tx, _may: &Authorized<SearchAudit>) -> Result<Pending<Vec<Person>>, Error> {
+pub async fn people(tx: &mut Tx, may: &Authorized<SearchAudit>) -> Result<Pending<Vec<Person>>, Error> {
+    tx.proved(may)?;
     let rows = sqlx::query!(
         "SELECT staff_id, name, role, active FROM staff WHERE clinic_id = current_clinic() ORDER BY lower(name), staff_id"
     )

@@ -218,7 +218,8 @@ pub struct DroppedMonth {
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn seal_state(tx: &mut Tx, _may: &Authorized<ReadSeals>) -> Result<Pending<SealState>, Error> {
+pub async fn seal_state(tx: &mut Tx, may: &Authorized<ReadSeals>) -> Result<Pending<SealState>, Error> {
+    tx.proved(may)?;
     let key = tx.records().journal().map(|journal| journal.key().public().to_vkey());
     let connection = tx.connection()?;
     let last = sqlx::query!("SELECT tree_size, sealed_at, checkpoint FROM audit_seal ORDER BY tree_size DESC LIMIT 1")

@@ -39,6 +39,7 @@ pub async fn viewers_of(
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
 ) -> Result<Pending<Vec<Viewer>>, Error> {
+    tx.proved(may)?;
     find(tx, may.action().0, from, to).await
 }
 
@@ -52,6 +53,7 @@ pub async fn own_viewers(
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
 ) -> Result<Pending<Vec<Viewer>>, Error> {
+    tx.proved(may)?;
     find(tx, may.action().0, from, to).await
 }
 
