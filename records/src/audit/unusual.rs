@@ -123,7 +123,7 @@ pub fn find(rules: &Rules, accesses: &[Access], same_name: &BTreeSet<(Uuid, Uuid
             accesses.iter().copied().filter(|access| access.patient.is_some() && !access.denied).collect();
 
         let within = Duration::minutes(i64::from(rules.many_patients_minutes));
-        if let Some((window, patients)) = densest(&opened, within, |window| patients(window))
+        if let Some((window, patients)) = densest(&opened, within, patients)
             && patients >= rules.many_patients as usize
         {
             found.push(finding(Rule::ManyPatients, None, window, patients));

@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState, type ReactNode } from 'react';
 import { ComboBox, Input, Label, ListBox, ListBoxItem, Popover, Text } from 'react-aria-components';
-import { get, query } from '../../lib/api/client';
+import { get, post } from '../../lib/api/client';
 import type { AuditPerson, Page, PatientItem } from '../../lib/api/types';
 import { calendarDate } from '../../lib/i18n/format';
 import { useText, type TextKey } from '../../lib/i18n/text';
@@ -31,7 +31,7 @@ export function PatientPicker({ label, hint, value, onChoose }: PickerProps) {
   const asked = useDebounced(text.trim(), 250);
   const found = useQuery({
     queryKey: ['patients', asked],
-    queryFn: ({ signal }) => get<Page<PatientItem>>(`/patients${query({ name: asked })}`, { signal }),
+    queryFn: ({ signal }) => post<Page<PatientItem>>('/patients/search', { name: asked }, { signal }),
     enabled: asked.length >= 2 && asked !== value?.name,
     staleTime: 30_000,
   });
