@@ -1,9 +1,9 @@
 //! `bedside audit` as an operator runs it: beside a running server, without one, and far away with an export alone.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 fn bedside(data: &Path, words: &[&str]) -> Output {
     let done = Command::new(env!("CARGO_BIN_EXE_bedside")).args(words).arg("--data").arg(data).output();
@@ -15,7 +15,11 @@ fn said(output: &Output) -> String {
 }
 
 /// A server on ports that are free now; ended by SIGTERM, so that its database is stopped in order.
-struct Server(Child);
+struct Server {
+    child: Child,
+    /// Kept open: it says more than that it is ready.
+    _says: Lines<BufReader<ChildStdout>>,
+}
 
 impl Server {
     fn start(data: &Path) -> Self {
@@ -29,13 +33,13 @@ impl Server {
             .expect("bedside serves");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("Bedside is ready"))), "it became ready");
-        Self(child)
+        Self { child, _says: lines }
     }
 
     fn stop(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
+        let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-        self.0.wait().expect("it ends");
+        self.child.wait().expect("it ends");
     }
 }
 

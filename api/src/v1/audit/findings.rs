@@ -22,6 +22,7 @@ use crate::session::Staff;
 #[into_params(parameter_in = Query)]
 pub(crate) struct FindingsQuery {
     /// `open` (without it) or `reviewed`.
+    #[param(inline)]
     state: Option<FindingState>,
     /// From the former page.
     cursor: Option<String>,

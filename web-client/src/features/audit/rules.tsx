@@ -19,7 +19,7 @@ export function RulesDialog({ me, onClose }: { me: Me; onClose: () => void }) {
   );
 }
 
-type Numbers = { [K in keyof AccessRules]: AccessRules[K] extends number ? K : never }[keyof AccessRules];
+type Numbers = Exclude<keyof AccessRules, 'open_weekends' | 'same_name'>;
 
 function Form({ rules, canChange, onClose }: { rules: AccessRules; canChange: boolean; onClose: () => void }) {
   const { t } = useText();
