@@ -36,10 +36,10 @@ export function Viewers({ onShow }: { me: Me; onShow: (filter: Partial<Filter>) 
               {data.items.map((one) => (
                 <tr key={`${one.staff_id} ${one.role}`}>
                   <th scope="row">{one.name}<span className={css.more}> {words.role(one.role)}</span></th>
-                  <td><time dateTime={one.last_at}>{exactly(lang, one.last_at)}</time></td>
-                  <td><time dateTime={one.first_at}>{exactly(lang, one.first_at)}</time></td>
-                  <td>{one.count}{one.in_lists > 0 && <span className={css.more}> {t('audit.in_lists', { n: one.in_lists })}</span>}</td>
-                  <td className={css.actions}>{one.actions.map(words.action).join(', ')}</td>
+                  <td data-label={t('audit.last')}><time dateTime={one.last_at}>{exactly(lang, one.last_at)}</time></td>
+                  <td data-label={t('audit.first')}><time dateTime={one.first_at}>{exactly(lang, one.first_at)}</time></td>
+                  <td data-label={t('audit.times')}>{one.count}{one.in_lists > 0 && <span className={css.more}> {t('audit.in_lists', { n: one.in_lists })}</span>}</td>
+                  <td className={css.actions} data-label={t('audit.what')}>{one.actions.map(words.action).join(', ')}</td>
                   <td><Button kind="quiet" onClick={() => onShow({ patient, actor: { id: one.staff_id, name: one.name } })}>{t('audit.entries')}</Button></td>
                 </tr>
               ))}
