@@ -198,7 +198,7 @@ impl Bench {
 BEGIN;
 SELECT set_config('bedside.clinic_id', '{clinic}', true);
 SELECT owner_id, version, wrapping_key, wrapped FROM data_key WHERE purpose = 'clinic' AND owner_id = '{clinic}' AND wrapped IS NOT NULL ORDER BY owner_id, version;
-UPDATE access_finding SET state = 'reviewed', reviewed_at = now(), reviewed_by = '{staff}', note = decode('{note}', 'hex') WHERE access_finding_id = ('00000000-0000-0000-0000-' || lpad(to_hex(:n), 12, '0'))::uuid AND state = 'open' RETURNING staff_id, patient_id, rule;
+UPDATE access_finding SET state = 'reviewed', reviewed_at = now(), reviewed_by = '{staff}', note = decode('{note}', 'hex') WHERE access_finding_id = ('00000000-0000-0000-0000-' || lpad(to_hex(:n ::bigint), 12, '0'))::uuid AND state = 'open' RETURNING staff_id, patient_id, rule;
 INSERT INTO audit_event (at, clinic_id, actor_kind, actor_id, actor_role, action, resource_type, resource_id, outcome, address, user_agent, request_id, detail, detail_sealed) VALUES (now(), '{clinic}', 'staff', '{staff}', 'compliance', 'audit.finding_reviewed', 'staff', '{staff}', 'allowed', '192.0.2.7', 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36', '01936b3e-0000-7000-8000-000000000000', '{{\"rule\": \"refusals\", \"finding\": \"00000000-0000-0000-0000-000000000000\"}}', decode('{note}', 'hex'));
 COMMIT;
 ",

@@ -90,7 +90,21 @@ describe('quality and audit of a visit', { timeout: 240_000 }, () => {
       assert.ok(!JSON.stringify(all).includes(names.patient), 'the log names no patient in clear');
       assert.ok(all.some((row) => row.actor_role === 'clinic_admin'), 'the admin who looked is in it too');
 
-      await officer.page.getByText(admitted.action).first().waitFor();
+      await officer.page.getByText('Was admitted').first().waitFor();
+
+      const { page } = officer;
+      await page.getByRole('tab', { name: 'Who viewed a patient' }).click();
+      await page.getByRole('combobox', { name: 'Patient' }).fill(names.patient.slice(0, 4));
+      await page.getByRole('option', { name: names.patient }).click();
+      await page.getByRole('rowheader', { name: names.provider }).waitFor();
+
+      await page.getByRole('tab', { name: 'Integrity' }).click();
+      await page.getByRole('button', { name: 'Verify now' }).click();
+      await page.getByText('The log is as it was sealed').waitFor();
+
+      await page.getByRole('tab', { name: 'Entries' }).click();
+      const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export' }).click()]);
+      assert.match(saved.suggestedFilename(), /^audit-\d{4}-\d\d-\d\d\.jsonl$/);
     } finally {
       await officer.leaveBrowser();
     }

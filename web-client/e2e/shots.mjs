@@ -116,6 +116,10 @@ try {
   const officer = await open(Staff.at({ base: server.base, account: demo.compliance }));
   await officer.signsIn();
   await shot(officer, 'audit');
+  for (const view of ['Who viewed a patient', 'Unusual access', 'Integrity']) {
+    await officer.page.getByRole('tab', { name: view }).click();
+    await shot(officer, `audit-${view.toLowerCase().replaceAll(' ', '-')}`);
+  }
 
   const desk = await open(Staff.at({ base: server.base, account: demo.front_desk }));
   await desk.signsIn();
