@@ -94,7 +94,9 @@ impl Bench {
         RequestContext {
             actor: Actor::Staff { id: self.staff, role: Role::Compliance, clinic: self.clinic },
             at: OffsetDateTime::now_utc(),
+            second_factor_at: None,
             origin: Origin {
+                device: None,
                 address: Some([192, 0, 2, 7].into()),
                 user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36".to_owned()),
                 request_id: Uuid::now_v7().to_string(),
