@@ -33,6 +33,8 @@ const FURTHER_POLICIES: &[(&str, &str, &str)] = &[
     ("audit_event", "no_clinic", "failed sign-ins to accounts that don't exist are inserted; nobody reads them"),
     ("clinic", "listed", "the server's own work goes through all clinics"),
     ("join_link", "presented", "found by the token's hash before the clinic is known"),
+    ("portal_link", "presented", "found by the token's hash before the clinic is known"),
+    ("portal_session", "presented", "found by the token's hash before the clinic is known"),
     ("session", "presented", "found by the token's hash before the clinic is known"),
     ("staff", "presented", "found by the e-mail address at sign-in, before the clinic is known"),
     ("visit_guest", "presented", "found by the token's hash before the clinic is known"),
