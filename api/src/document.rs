@@ -7,7 +7,7 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
 
 use crate::problem::{PROBLEM_JSON, ProblemBody};
-use crate::session::{PATIENT_COOKIE, STAFF_COOKIE};
+use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -28,6 +28,7 @@ use crate::session::{PATIENT_COOKIE, STAFF_COOKIE};
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "visits", description = "A visit, its note and recordings"),
         (name = "quality", description = "How good the calls were"),
+        (name = "portal", description = "Patients and guardians see the record"),
         (name = "mail", description = "Mail that goes out, for the administrator"),
         (name = "audit", description = "Who did what"),
     )
@@ -41,6 +42,7 @@ impl Modify for Sessions {
         let components = document.components.get_or_insert_default();
         for (name, cookie, about) in [
             ("staff", STAFF_COOKIE, "A member of staff, signed in with both factors"),
+            ("portal", PORTAL_COOKIE, "A patient or guardian, signed in to the portal by a link from a mail"),
             ("patient", PATIENT_COOKIE, "A patient who opened the link and confirmed the date of birth"),
         ] {
             let key = ApiKey::Cookie(ApiKeyValue::with_description(cookie, about));

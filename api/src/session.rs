@@ -6,10 +6,11 @@ use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use records::portal::{self, PortalSession};
 use records::sessions::{self, Activity, JoinSession, StaffSession};
 use records::{DeviceToken, Origin, RequestContext, SessionToken};
 use time::OffsetDateTime;
-use visit::Person;
+use visit::{PatientId, Person};
 
 use crate::problem::Problem;
 use crate::{AppState, ClientAddress, RequestId};
@@ -20,6 +21,10 @@ pub(crate) const STAFF_COOKIE: &str = "__Host-bedside";
 pub(crate) const PATIENT_COOKIE: &str = "__Host-bedside-visit";
 /// What a browser is known by over sessions; it opens nothing.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-bedside-device";
+/// Cookie of a patient or guardian signed in to the portal.
+pub(crate) const PORTAL_COOKIE: &str = "__Host-bedside-portal";
+/// Cookie that binds a sign-in by a provider to the browser that began it.
+pub(crate) const SSO_COOKIE: &str = "__Host-bedside-sso";
 /// A page's own, unasked-for requests carry this header with the value `1`: they don't count as activity.
 pub(crate) const BACKGROUND_HEADER: &str = "x-bedside-background";
 
@@ -55,7 +60,7 @@ pub(crate) fn token(headers: &HeaderMap, name: &str) -> Option<SessionToken> {
 
 /// All session tokens that came with a request.
 pub(crate) fn tokens(headers: &HeaderMap) -> Vec<SessionToken> {
-    [STAFF_COOKIE, PATIENT_COOKIE].iter().filter_map(|name| token(headers, name)).collect()
+    [STAFF_COOKIE, PATIENT_COOKIE, PORTAL_COOKIE].iter().filter_map(|name| token(headers, name)).collect()
 }
 
 /// Anyone: where a request comes from, and when.
@@ -160,6 +165,45 @@ impl FromRequestParts<AppState> for Patient {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         let token = token(&parts.headers, PATIENT_COOKIE).ok_or_else(Problem::signed_out)?;
         match sessions::patient(&state.records, &token, activity(&parts.headers), visitor.at).await? {
+            Some(session) => {
+                state.limits.session_is_good(&token);
+                Ok(Self { session, token, origin: visitor.origin, at: visitor.at })
+            }
+            None => {
+                state.limits.session_is_over(&token);
+                Err(Problem::signed_out())
+            }
+        }
+    }
+}
+
+/// A patient or guardian, signed in to the portal.
+pub(crate) struct Portal {
+    pub session: PortalSession,
+    pub token: SessionToken,
+    pub origin: Origin,
+    pub at: OffsetDateTime,
+}
+
+impl Portal {
+    /// For a transaction that is about `patient`.
+    pub(crate) fn context_for(&self, patient: PatientId) -> RequestContext {
+        self.session.context_for(patient, &self.origin, self.at)
+    }
+
+    /// For a transaction about one's own way in.
+    pub(crate) fn context(&self) -> RequestContext {
+        self.session.context(&self.origin, self.at)
+    }
+}
+
+impl FromRequestParts<AppState> for Portal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        let token = token(&parts.headers, PORTAL_COOKIE).ok_or_else(Problem::signed_out)?;
+        match portal::sessions::find(&state.records, &token, activity(&parts.headers), visitor.at).await? {
             Some(session) => {
                 state.limits.session_is_good(&token);
                 Ok(Self { session, token, origin: visitor.origin, at: visitor.at })

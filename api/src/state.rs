@@ -10,6 +10,7 @@ use visit::{ClinicId, PatientId, Person};
 
 use crate::limits::{Limits, RateLimits};
 use crate::playback::Playbacks;
+use crate::sso::{SsoProviders, SsoSettings};
 use crate::{Clock, RecordingMedia, TicketDesk};
 
 /// Settings of the API, checked by `server` before they get here.
@@ -33,6 +34,8 @@ pub struct ApiConfig {
     pub mos_formula: String,
     /// How often one may ask.
     pub limits: RateLimits,
+    /// The clinics' own sign-in.
+    pub sso: Vec<SsoSettings>,
 }
 
 /// What has ended by hand, and so has to be closed at once.
@@ -65,6 +68,7 @@ pub struct AppState {
     pub clock: Clock,
     pub(crate) limits: Arc<Limits>,
     pub(crate) playbacks: Arc<Playbacks>,
+    pub(crate) sso: Arc<SsoProviders>,
 }
 
 /// Messages that a slow receiver of `changes` and `revocations` may lag behind before it has to reload.
@@ -83,6 +87,7 @@ impl AppState {
             limits: Arc::new(Limits::new(config.limits, clock.clone())),
             playbacks: Arc::new(Playbacks::default()),
             party: RelyingParty::of(&config.origins).map(Arc::new),
+            sso: Arc::new(SsoProviders::new(&config.sso, &config.base_url, &clock)),
             config: Arc::new(config),
             clock,
         }

@@ -37,6 +37,8 @@ words! {
     factor_kind = ["totp", "webauthn"];
     /// What to do after the password.
     next_factor = ["totp", "webauthn", "enrol"];
+    /// The language of a mail.
+    lang = ["en", "es"];
     /// Where a message stands.
     mail_state = ["waiting", "delivered", "kept", "dead"];
     /// What a message is for.
@@ -69,6 +71,7 @@ mod tests {
                     "text_kind" => records::consents::TextKind::parse(word).is_ok(),
                     "factor_kind" => records::identity::FactorKind::parse(word).is_ok(),
                     "next_factor" => *word == "enrol" || records::identity::FactorKind::parse(word).is_ok(),
+                    "lang" => records::outbox::Lang::parse(word).is_ok(),
                     "mail_state" => records::outbox::State::parse(word).is_ok(),
                     "mail_kind" => records::outbox::Kind::parse(word).is_ok(),
                     "role" => visit::Role::parse(word).is_some(),

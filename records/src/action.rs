@@ -202,6 +202,13 @@ actions! {
 
     // ---- portal
 
+    /// Patient: see one's own record in the portal; guardian: the ward's.
+    ReadPortal(PatientId => Patient) = "portal.read",
+    /// Patient, guardian: go to a visit from the portal.
+    JoinFromPortal(VisitId => Visit) = "portal.join",
+    /// Patient, guardian: one's own sign-ins and second factor.
+    ManagePortalAccess = "portal.access",
+
     // ---- compliance
 
     // ---- keys

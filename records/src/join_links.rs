@@ -124,7 +124,7 @@ pub(crate) async fn insert(
     Ok(link)
 }
 
-async fn withdraw(tx: &mut Tx, appointment: AppointmentId) -> Result<(), Error> {
+pub(crate) async fn withdraw(tx: &mut Tx, appointment: AppointmentId) -> Result<(), Error> {
     let at = tx.context().at;
     sqlx::query!(
         "WITH gone AS (UPDATE join_link SET revoked_at = $2 WHERE appointment_id = $1 AND revoked_at IS NULL RETURNING join_link_id)

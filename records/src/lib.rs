@@ -39,6 +39,7 @@ pub mod patient_index;
 pub mod patients;
 mod phi;
 pub mod policy;
+pub mod portal;
 pub mod private_postgres;
 pub mod quality;
 pub mod recordings;
@@ -47,6 +48,7 @@ mod relation;
 mod seal;
 pub mod sessions;
 pub mod sign_in;
+pub mod sso;
 pub mod staff;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -18,7 +18,7 @@ use crate::text_enum::text_enum;
 use crate::{Authorized, Error, Pending, Phi, Tx};
 
 pub use delivery::{Delivery, Failure, KeptMessage, forget_expired, kept, next_due};
-pub(crate) use letters::visit_link;
+pub(crate) use letters::{portal_link, visit_link};
 
 /// Messages on a page of the administrator's list.
 pub const PAGE: i64 = 100;
@@ -150,9 +150,10 @@ pub struct Listed {
 /// The database can't be reached.
 pub async fn list(
     tx: &mut Tx,
-    _may: &Authorized<ManageMail>,
+    may: &Authorized<ManageMail>,
     state: Option<State>,
 ) -> Result<Pending<Vec<Listed>>, Error> {
+    tx.proved(may)?;
     let rows = sqlx::query!(
         "SELECT outbox_message_id, kind, patient_id, recipient, state, attempts, failure, smtp_code, created_at, due_at, settled_at
          FROM outbox_message WHERE clinic_id = current_clinic() AND ($1::text IS NULL OR state = $1)
@@ -200,7 +201,8 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such message, it is not dead, or it is of no use any more.
-pub async fn retry(tx: &mut Tx, _may: &Authorized<ManageMail>, id: Uuid) -> Result<Pending<()>, Error> {
+pub async fn retry(tx: &mut Tx, may: &Authorized<ManageMail>, id: Uuid) -> Result<Pending<()>, Error> {
+    tx.proved(may)?;
     let at = tx.context().at;
     let row = sqlx::query!(
         "UPDATE outbox_message SET state = 'waiting', settled_at = NULL, due_at = $2, attempts = 0

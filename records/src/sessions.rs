@@ -255,6 +255,11 @@ impl NewSession {
         Self { enrolling: true, expires_at: now + ENROL_WITHIN, ..Self::pending(now) }
     }
 
+    /// The clinic's own provider vouched for the person, and for a second factor that was given there.
+    pub(crate) fn by_provider(now: OffsetDateTime, expires_at: OffsetDateTime) -> Self {
+        Self { kind: "staff", expires_at, enrolling: false, factor: None, second_factor_at: Some(now) }
+    }
+
     /// Both factors were given.
     pub(crate) fn full(now: OffsetDateTime, expires_at: OffsetDateTime, factor: FactorKind) -> Self {
         Self { kind: "staff", expires_at, enrolling: false, factor: Some(factor), second_factor_at: Some(now) }

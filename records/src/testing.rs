@@ -209,3 +209,46 @@ async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String
     admin.execute("SELECT pg_advisory_unlock(7013)").await.expect("the lock");
     name
 }
+
+/// Puts a guardian on record who acts for `ward` in everything.
+///
+/// # Panics
+/// If the database refuses.
+pub async fn guardian(
+    records: &Records,
+    clinic: visit::ClinicId,
+    (name, email): (&str, &str),
+    ward: visit::PatientId,
+    added_by: visit::StaffId,
+    now: time::OffsetDateTime,
+) -> visit::GuardianId {
+    let id = Uuid::now_v7();
+    let mut tx = records.begin(crate::RequestContext::system("test", clinic, now)).await.expect("a transaction");
+    let keys = tx.clinic_keys().await.expect("the clinic's keys");
+    let seal =
+        |column, text: &str| keys.seal(crate::seal::Place::new(column, id), text.as_bytes()).expect("a key that seals");
+    let (name, email) = (seal("guardian.name", name), seal("guardian.email", email));
+    sqlx::query("INSERT INTO guardian (guardian_id, clinic_id, name, email, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id)
+        .bind(clinic.0)
+        .bind(name)
+        .bind(email)
+        .bind(now)
+        .execute(tx.connection().expect("open"))
+        .await
+        .expect("the guardian is stored");
+    sqlx::query(
+        "INSERT INTO guardianship (guardianship_id, clinic_id, guardian_id, patient_id, relationship, scope, from_at, added_by)
+         VALUES ($1, $2, $3, $4, 'parent', 'record', $5, $6)",
+    )
+    .bind(Uuid::now_v7())
+    .bind(clinic.0)
+    .bind(id)
+    .bind(ward.0)
+    .bind(now)
+    .bind(added_by.0)
+    .execute(tx.connection().expect("open"))
+    .await
+    .expect("and the guardianship");
+    tx.commit(crate::Pending(visit::GuardianId(id))).await.expect("committed")
+}

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 mod mail;
 mod secret;
+mod sso;
 
 pub use mail::{Mail, MailTls, SmtpSettings};
 pub use secret::Secret;
+pub use sso::Sso;
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";
@@ -34,6 +36,8 @@ pub struct Config {
     pub site: Site,
     /// Mail.
     pub mail: Mail,
+    /// The clinics' own sign-in.
+    pub sso: Vec<Sso>,
     /// Logs.
     pub log: Log,
 }
@@ -152,6 +156,7 @@ impl Default for Config {
             database: Database::default(),
             site: Site::default(),
             mail: Mail::default(),
+            sso: Vec::new(),
             log: Log { level: Level::Info, format: LogFormat::Text },
         }
     }
@@ -332,6 +337,7 @@ impl Config {
             }
         }
         self.mail.smtp()?;
+        sso::check(&self.sso)?;
         Ok(())
     }
 

@@ -138,6 +138,7 @@ fn api_config(config: &Config, is_demo: bool) -> ApiConfig {
         trusted_proxies: config.http.trusted_proxies.iter().map(|&address| address.into()).collect(),
         tls: config.origin().starts_with("https://"),
         limits: RateLimits::default(),
+        sso: config.sso.iter().map(crate::config::Sso::settings).collect(),
     }
 }
 

@@ -10,6 +10,7 @@ mod enrol;
 mod join;
 mod mail;
 mod me;
+mod portal;
 mod qr;
 mod quality;
 mod recordings;
@@ -38,4 +39,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(quality::routes())
         .merge(mail::routes())
         .merge(audit::routes())
+        .merge(portal::routes())
 }

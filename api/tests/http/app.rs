@@ -67,6 +67,7 @@ impl App {
             tls: true,
             mos_formula: "as measured".to_owned(),
             limits,
+            sso: Vec::new(),
         };
         let state = AppState::new(records, Arc::new(shelf.clone()), config, clock);
         let router = security_headers(Router::new().nest("/api", api::router(state.clone())), &state.config);

@@ -14,6 +14,7 @@ mod join;
 mod mail;
 mod matrix;
 mod notes;
+mod portal;
 mod recordings;
 mod sign_in;
 mod story;

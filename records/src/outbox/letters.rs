@@ -65,6 +65,72 @@ pub(crate) async fn visit_link(
     Ok(())
 }
 
+/// Mails a link that signs in to the portal. `several`: the address belongs to more than one person, so the letter has to say
+/// whose link it is: the initials must do.
+pub(crate) async fn portal_link(
+    tx: &mut Tx,
+    patient: Option<PatientId>,
+    email: &Phi<String>,
+    token: &str,
+    lang: Lang,
+    several: bool,
+) -> Result<(), Error> {
+    let id = tx.context().actor.clinic().0;
+    let clinic =
+        sqlx::query!("SELECT name, phone FROM clinic WHERE clinic_id = $1", id).fetch_one(tx.connection()?).await?;
+    let whose = match patient.filter(|_| several) {
+        Some(patient) => format!(" ({})", initials(tx, patient).await?),
+        None => String::new(),
+    };
+    // After the number sign: the token stays in the browser and stands in no server's log.
+    let address = format!("{}/portal/in#{token}", tx.records().base_url());
+    let (name, phone) = (&clinic.name, &clinic.phone);
+    let (subject, body) = match lang {
+        Lang::En => (
+            format!("Sign in to {name}{whose}"),
+            format!(
+                "Open this link within 15 minutes to sign in to your record at {name}{whose}, and press Continue there:\n{address}\n\n\
+                 It works once. If you did not ask for it, do nothing: nobody is signed in.\nQuestions? Call {name}: {phone}\n"
+            ),
+        ),
+        Lang::Es => (
+            format!("Entre a {name}{whose}"),
+            format!(
+                "Abra este enlace dentro de 15 minutos para entrar a su expediente en {name}{whose}, y pulse Continuar:\n{address}\n\n\
+                 Sirve una sola vez. Si usted no lo pidió, no haga nada: nadie ha entrado.\n¿Preguntas? Llame a {name}: {phone}\n"
+            ),
+        ),
+    };
+    let message = NewMessage {
+        kind: Kind::PortalLink,
+        patient,
+        lang,
+        recipient: email.clone(),
+        subject: Phi::from(subject),
+        body: Phi::from(body),
+        calendar: None,
+        expires_at: tx.context().at + crate::portal::links::GOOD_FOR,
+    };
+    enqueue(tx, &message).await?;
+    Ok(())
+}
+
+async fn initials(tx: &mut Tx, patient: PatientId) -> Result<String, Error> {
+    let sealed = sqlx::query_scalar!(
+        "SELECT name FROM patient WHERE patient_id = $1 AND clinic_id = current_clinic()",
+        patient.0
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    let name = tx.patient_keys(patient).await?.open_text(Place::new("patient.name", patient.0), &sealed)?;
+    Ok(name
+        .expose()
+        .split_whitespace()
+        .filter_map(|word| word.chars().next())
+        .map(|letter| format!("{letter}."))
+        .collect())
+}
+
 /// The language that the patient reads: that of the latest consent, else English.
 pub(crate) async fn language_of(tx: &mut Tx, patient: PatientId) -> Result<Lang, Error> {
     let lang = sqlx::query_scalar!(

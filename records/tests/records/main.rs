@@ -14,6 +14,8 @@ mod mailing;
 mod measuring;
 mod migrating;
 mod notes;
+mod portal;
+mod provider_sign_in;
 mod recordings;
 mod retention;
 mod schema;

@@ -34,6 +34,8 @@ const FURTHER_POLICIES: &[(&str, &str, &str)] = &[
     ("audit_event", "sealing", "the sealer and the verifier read all rows to hash them"),
     ("clinic", "listed", "the server's own work goes through all clinics"),
     ("join_link", "presented", "found by the token's hash before the clinic is known"),
+    ("portal_link", "presented", "found by the token's hash before the clinic is known"),
+    ("portal_session", "presented", "found by the token's hash before the clinic is known"),
     ("session", "presented", "found by the token's hash before the clinic is known"),
     ("staff", "presented", "found by the e-mail address at sign-in, before the clinic is known"),
     ("staff_link", "presented", "found by the token's hash before the clinic is known"),

@@ -15,10 +15,15 @@ const root = createRootRoute({ component: Outlet, notFoundComponent: Missing });
 const front = createRoute({
   getParentRoute: () => root,
   path: '/',
-  validateSearch: (search: Record<string, unknown>): { next?: string } => {
-    const next = search.next;
-    // Only a path of this site: anything else would make the sign-in page a way out to strangers.
-    return typeof next === 'string' && /^\/app(\/|$)/.test(next) ? { next } : {};
+  validateSearch: (search: Record<string, unknown>): { next?: string; sso?: string; factors?: string } => {
+    const { next, sso, factors } = search;
+    return {
+      // Only a path of this site: anything else would make the sign-in page a way out to strangers.
+      ...(typeof next === 'string' && /^\/app(\/|$)/.test(next) ? { next } : {}),
+      // What came of a sign-in by the clinic's provider.
+      ...(typeof sso === 'string' ? { sso } : {}),
+      ...(typeof factors === 'string' ? { factors } : {}),
+    };
   },
   component: Front,
 });
@@ -31,10 +36,13 @@ const QualityListPage = lazyRouteComponent(() => import('../features/quality/lis
 const QualityVisitPage = lazyRouteComponent(() => import('../features/quality/visit'), 'QualityVisit') as ComponentType<{ visitId: string }>;
 const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'Audit') as ComponentType<{ me: Me }>;
 
+const MailPage = lazyRouteComponent(() => import('../features/mail/mail'), 'Mail') as ComponentType<{ me: Me }>;
+
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
 const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
 const quality = createRoute({ getParentRoute: () => app, path: 'quality', component: () => <Page name="quality">{(me) => <QualityListPage me={me} />}</Page> });
 const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
+const mail = createRoute({ getParentRoute: () => app, path: 'mail', component: () => <Page name="mail">{(me) => <MailPage me={me} />}</Page> });
 const visit = createRoute({
   getParentRoute: () => app,
   path: 'visits/$visitId',
@@ -53,7 +61,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, mail, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });
@@ -64,12 +72,13 @@ declare module '@tanstack/react-router' {
 
 /** `/`: the sign-in, or for whoever is signed in already, where they belong. */
 function Front() {
-  const { next } = front.useSearch();
+  const { next, sso, factors } = front.useSearch();
+  const ssoFactors = (['totp', 'webauthn'] as const).filter((kind) => factors?.split(',').includes(kind));
   const { data: me, error, refetch, isPending } = useQuery(meQuery);
   if (me) return <Navigate to={next ?? homeOf(me.role)} replace />;
   if (error) return <Failed error={error} onRetry={() => void refetch()} />;
   if (isPending) return <Loading />;
-  return <SignIn expired={next !== undefined} onSignedIn={() => undefined} />;
+  return <SignIn expired={next !== undefined} sso={sso} ssoFactors={ssoFactors} onSignedIn={() => undefined} />;
 }
 
 /** Everything under `/app` needs someone signed in; the way back is remembered. */

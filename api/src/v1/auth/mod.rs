@@ -6,6 +6,7 @@ mod recovery;
 pub(super) mod second_factor;
 mod sign_in;
 mod sign_out;
+mod sso;
 mod totp;
 mod webauthn;
 mod webauthn_options;
@@ -26,4 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(confirm_options::confirm_options))
         .routes(routes!(confirm::confirm))
         .routes(routes!(sign_out::sign_out))
+        .routes(routes!(sso::list))
+        .routes(routes!(sso::start))
+        .routes(routes!(sso::callback))
 }

@@ -21,7 +21,7 @@ use crate::words;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Recordings {
     /// In order.
-    items: Vec<RecordingItem>,
+    pub(in crate::v1) items: Vec<RecordingItem>,
 }
 
 /// One recording. What is known of the file is null until it is `ready`.

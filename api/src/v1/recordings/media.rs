@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use records::action::PlayRecording;
 use records::recordings::{self, RecordingState};
+use records::{RequestContext, SessionToken};
 use visit::RecordingId;
 
 use super::range::{Part, part};
@@ -51,9 +52,21 @@ pub(crate) async fn media(
     Id(recording): Id<RecordingId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut tx = state.records.begin(staff.context()).await?;
+    play(&state, staff.context(), &staff.token, recording, &headers).await
+}
+
+/// Plays a recording to whoever `context` says, with the session of `token`.
+pub(crate) async fn play(
+    state: &AppState,
+    context: RequestContext,
+    token: &SessionToken,
+    recording: RecordingId,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let clinic = context.actor.clinic();
+    let mut tx = state.records.begin(context).await?;
     let may = tx.authorize(PlayRecording(recording)).await?;
-    let goes_on = state.playbacks.is_open(&staff.token, recording, state.clock.elapsed());
+    let goes_on = state.playbacks.is_open(token, recording, state.clock.elapsed());
     let found =
         if goes_on { recordings::reopen(&mut tx, &may).await? } else { recordings::open(&mut tx, &may).await? };
     let found = tx.commit(found).await?;
@@ -66,9 +79,9 @@ pub(crate) async fn media(
         .with("state", found.state.as_str()));
     }
     if !goes_on {
-        state.playbacks.opened(&staff.token, recording, state.clock.elapsed());
+        state.playbacks.opened(token, recording, state.clock.elapsed());
     }
-    let opened = state.media.open(staff.session.clinic.id, recording).await.map_err(|error| {
+    let opened = state.media.open(clinic, recording).await.map_err(|error| {
         tracing::error!(%recording, %error, "a recording that is ready can't be opened");
         Problem::internal()
     })?;

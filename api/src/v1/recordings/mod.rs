@@ -1,7 +1,7 @@
 //! Recordings of a visit: the list, and the file itself by range.
 
-mod list;
-mod media;
+pub(super) mod list;
+pub(super) mod media;
 mod range;
 
 use utoipa_axum::router::OpenApiRouter;

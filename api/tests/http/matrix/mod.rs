@@ -156,6 +156,7 @@ impl Clinic {
         ] {
             signed_in.insert(actor, app.signed_in(account).await);
         }
+        signed_in.insert("portal", crate::portal::signed_in(&app, 0).await);
         let ids = Ids {
             appointment: other.appointment_id.0,
             visit: talked.visit_id.0,

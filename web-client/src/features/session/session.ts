@@ -15,13 +15,13 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'visit' | 'quality' | 'audit';
+export type PageName = 'today' | 'visit' | 'quality' | 'audit' | 'mail';
 
 const PAGES: Record<Role, readonly PageName[]> = {
   provider: ['today', 'visit'],
   nurse: ['today', 'visit'],
   front_desk: ['today'],
-  clinic_admin: ['quality', 'audit'],
+  clinic_admin: ['quality', 'audit', 'mail'],
   compliance: ['audit', 'quality', 'visit'],
   super_admin: [],
   patient: [],
@@ -33,7 +33,7 @@ export function maySee(role: Role, page: PageName): boolean {
   return PAGES[role].includes(page);
 }
 
-export function navOf(role: Role): ('today' | 'quality' | 'audit')[] {
+export function navOf(role: Role): ('today' | 'quality' | 'audit' | 'mail')[] {
   return PAGES[role].filter((page) => page !== 'visit');
 }
 

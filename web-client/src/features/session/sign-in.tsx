@@ -12,14 +12,17 @@ import { Frame, useSite } from './frame';
 import { signedIn } from './session';
 import { useSubmit } from './submit';
 import css from './sign-in.module.css';
+import { SsoButtons, SsoTrouble } from './sso';
 
 type Step = 'password' | NextFactor['next'] | 'recovery';
 
-export function SignIn({ expired, onSignedIn }: { expired: boolean; onSignedIn: (me: Me) => void }) {
+/** `sso`: what came of a sign-in by the clinic's provider; after `second_factor`, one of `ssoFactors` comes next. */
+export function SignIn({ expired, sso, ssoFactors = [], onSignedIn }: { expired: boolean; sso?: string | undefined; ssoFactors?: NextFactor['factors']; onSignedIn: (me: Me) => void }) {
   const { t } = useText();
   const queries = useQueryClient();
-  const [step, setStep] = useState<Step>('password');
-  const [factors, setFactors] = useState<NextFactor['factors']>([]);
+  const bySso = sso === 'second_factor' && ssoFactors.length > 0;
+  const [step, setStep] = useState<Step>(!bySso ? 'password' : ssoFactors.includes('webauthn') && (keysWork() || !ssoFactors.includes('totp')) ? 'webauthn' : 'totp');
+  const [factors, setFactors] = useState<NextFactor['factors']>(bySso ? ssoFactors : []);
   const site = useSite();
   const proceed = (next: NextFactor) => {
     setFactors(next.factors);
@@ -43,7 +46,9 @@ export function SignIn({ expired, onSignedIn }: { expired: boolean; onSignedIn: 
   return (
     <Frame title={t('sign_in.title')}>
       {expired && step === 'password' && <Notice tone="accent" live>{t('sign_in.expired')}</Notice>}
+      {step === 'password' && <SsoTrouble word={sso} />}
       {step === 'password' && <PasswordForm onNext={proceed} />}
+      {step === 'password' && <SsoButtons />}
       {step === 'totp' && <CodeForm onEntered={enter} onEnrol={() => setStep('enrol')} />}
       {step === 'webauthn' && <KeyForm onEntered={enter} />}
       {step === 'recovery' && <RecoveryForm onEnrol={() => setStep('enrol')} />}
