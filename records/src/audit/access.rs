@@ -111,8 +111,7 @@ async fn sealed_accesses(tx: &mut Tx, since: OffsetDateTime) -> Result<Vec<Acces
             patient: row.patient_id,
             denied: row.outcome == Outcome::Denied.as_str(),
             // The reason of what was allowed is the policy that permitted it.
-            break_glass: row.resource_type == "emergency_access"
-                || row.reason.is_some_and(|policy| policy.contains("emergency")),
+            break_glass: row.reason.as_deref() == Some("emergency.access"),
         })
         .collect())
 }

@@ -6,7 +6,7 @@ import { get, post, query } from '../../lib/api/client';
 import type { AccessFinding, Me, Page } from '../../lib/api/types';
 import { calendarDate, clockWithZone, exactly } from '../../lib/i18n/format';
 import { useText, type TextKey } from '../../lib/i18n/text';
-import { Button, Dialog, Empty, ErrorText, Failed, Loading, problemText, SelectField, TextArea } from '../../lib/ui';
+import { Button, buttonLook, Dialog, Empty, ErrorText, Failed, Loading, problemText, SelectField, TextArea } from '../../lib/ui';
 import css from './audit.module.css';
 import { RulesDialog } from './rules';
 import type { Filter } from './search';
@@ -63,6 +63,7 @@ function Finding({ me, finding, onShow, onReview }: { me: Me; finding: AccessFin
       </div>
       <div className={css.findingActions}>
         <Button kind="quiet" onClick={() => onShow(patient ? { actor, patient: { id: patient, name: patient } } : { actor })}>{t('audit.entries')}</Button>
+        {finding.rule === 'break_glass' && me.role === 'compliance' && <a href="/app/emergency_access" className={buttonLook('quiet')}>{t('nav.emergency_access')}</a>}
         {!review && me.role === 'compliance' && <Button onClick={onReview}>{t('unusual.review')}</Button>}
       </div>
     </li>
