@@ -29,12 +29,14 @@ const TodayPage = lazyRouteComponent(() => import('../features/today/today'), 'T
 const VisitPage = lazyRouteComponent(() => import('../features/visit/visit-page'), 'VisitPage') as ComponentType<{ me: Me; visitId: string }>;
 const QualityListPage = lazyRouteComponent(() => import('../features/quality/list'), 'QualityList') as ComponentType<{ me: Me }>;
 const QualityVisitPage = lazyRouteComponent(() => import('../features/quality/visit'), 'QualityVisit') as ComponentType<{ visitId: string }>;
+const EmergencyAccessPage = lazyRouteComponent(() => import('../features/compliance/emergency-access'), 'EmergencyAccessPage') as ComponentType<{ me: Me }>;
 const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'Audit') as ComponentType<{ me: Me }>;
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
 const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
 const quality = createRoute({ getParentRoute: () => app, path: 'quality', component: () => <Page name="quality">{(me) => <QualityListPage me={me} />}</Page> });
 const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
+const emergencyAccess = createRoute({ getParentRoute: () => app, path: 'emergency_access', component: () => <Page name="emergency_access">{(me) => <EmergencyAccessPage me={me} />}</Page> });
 const visit = createRoute({
   getParentRoute: () => app,
   path: 'visits/$visitId',
@@ -53,7 +55,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, emergencyAccess, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

@@ -48,3 +48,7 @@ export type AuditSeals = Schemas['AuditSeals'];
 export type PatientViewer = Schemas['PatientViewer'];
 export type AccessFinding = Schemas['AccessFinding'];
 export type AccessRules = Schemas['AccessRules'];
+export type PatientAccess = Schemas['PatientAccess'];
+export type EmergencyAccess = Schemas['EmergencyAccessItem'];
+export type EmergencyAccessDetail = Schemas['EmergencyAccessDetail'];
+export type Finding = Schemas['EmergencyReviewRequest']['finding'];
