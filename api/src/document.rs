@@ -27,6 +27,7 @@ use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
         (name = "join", description = "A patient checks in by link"),
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "visits", description = "A visit, its note and recordings"),
+        (name = "access", description = "Who reaches a patient: guardians, the care team, emergency access"),
         (name = "quality", description = "How good the calls were"),
         (name = "portal", description = "Patients and guardians see the record"),
         (name = "mail", description = "Mail that goes out, for the administrator"),

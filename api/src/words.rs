@@ -43,6 +43,16 @@ words! {
     mail_state = ["waiting", "delivered", "kept", "dead"];
     /// What a message is for.
     mail_kind = ["visit_link", "portal_link", "invitation", "password_reset", "security_notice"];
+    /// Whether a patient's record is open.
+    patient_access = ["care", "emergency", "closed"];
+    /// Whether compliance has looked at an emergency access.
+    review_state = ["open", "reviewed"];
+    /// What compliance found.
+    finding = ["justified", "not_justified"];
+    /// What a guardian is to a patient.
+    relationship = ["parent", "legal_guardian", "health_care_proxy", "other"];
+    /// How far a guardian acts.
+    guardian_scope = ["record", "visits"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
 }
@@ -74,6 +84,11 @@ mod tests {
                     "lang" => records::outbox::Lang::parse(word).is_ok(),
                     "mail_state" => records::outbox::State::parse(word).is_ok(),
                     "mail_kind" => records::outbox::Kind::parse(word).is_ok(),
+                    "patient_access" => matches!(*word, "care" | "emergency" | "closed"),
+                    "review_state" => records::emergency::ReviewState::parse(word).is_ok(),
+                    "finding" => records::emergency::Finding::parse(word).is_ok(),
+                    "relationship" => records::guardians::Relationship::parse(word).is_ok(),
+                    "guardian_scope" => records::guardians::Scope::parse(word).is_ok(),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

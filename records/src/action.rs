@@ -131,6 +131,14 @@ actions! {
     SearchPatients = "patient.search",
     /// Put a patient on record.
     CreatePatient = "patient.create",
+    /// See who acts for a patient.
+    ListGuardians(PatientId => Patient) = "guardian.list",
+    /// Put a guardian of a patient on record, or end it.
+    ManageGuardians(PatientId => Patient) = "guardian.manage",
+    /// See who is assigned to a patient.
+    ReadCareTeam(PatientId => Patient) = "care_team.read",
+    /// Assign somebody to a patient, or end it.
+    ManageCareTeam(PatientId => Patient) = "care_team.manage",
 
     // ---- visit
 
@@ -210,6 +218,17 @@ actions! {
     ManagePortalAccess = "portal.access",
 
     // ---- compliance
+
+    /// Learn whether a patient's record is open to oneself.
+    ReadAccess(PatientId => Patient) = "patient.access",
+    /// Open a patient's record in an emergency.
+    AskEmergencyAccess(PatientId => Patient) = "emergency.ask",
+    /// See which records were opened in an emergency.
+    ListEmergencyAccess = "emergency.list",
+    /// See one emergency access and what was opened under it.
+    ReadEmergencyAccess(EmergencyAccessId => EmergencyAccess) = "emergency.read",
+    /// Give a finding on an emergency access.
+    ReviewEmergencyAccess(EmergencyAccessId => EmergencyAccess) = "emergency.review",
 
     // ---- keys
 }

@@ -245,3 +245,51 @@ async fn of_emergency_access(tx: &mut Tx, access: Uuid) -> Result<Option<Row>, E
     .await?;
     Ok(row)
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use time::Duration;
+    use time::macros::datetime;
+    use visit::{GuestId, Role, VisitId};
+
+    use super::*;
+    use crate::demo::{DemoSite, seed};
+    use crate::testing::TestDatabase;
+    use crate::{Records, RequestContext};
+
+    async fn this_visit(records: &Records, actor: Actor, at: time::OffsetDateTime, visit: VisitId) -> bool {
+        let context = RequestContext { actor, ..RequestContext::system("test", actor.clinic(), at) };
+        let mut tx = records.begin(context).await.unwrap();
+        find(&mut tx, Resource::Visit(visit)).await.unwrap().is_some_and(|found| found.relation.this_visit)
+    }
+
+    #[tokio::test]
+    async fn a_guest_stands_to_one_visit_while_the_invitation_lasts_and_to_no_other() {
+        let (db, now) = (TestDatabase::new().await, datetime!(2026-11-24 15:10:20 UTC));
+        let records = db.records();
+        let demo = seed(&records, DemoSite::Riverside, None, "http://127.0.0.1", now).await.unwrap();
+        let other = seed(&records, DemoSite::Lakeside, None, "http://127.0.0.1", now).await.unwrap();
+        let (invited_to, another) = (demo.visits[0].visit_id, demo.visits[1].visit_id);
+        let id = Uuid::now_v7();
+        sqlx::query(
+            "INSERT INTO visit_guest (visit_guest_id, clinic_id, visit_id, patient_id, role, name, invited_by, created_at, expires_at)
+             SELECT $1, v.clinic_id, v.visit_id, v.patient_id, 'interpreter', '', a.provider_id, $3, $3 + interval '4 hours'
+             FROM visit v JOIN appointment a USING (appointment_id) WHERE v.visit_id = $2",
+        )
+        .bind(id)
+        .bind(invited_to.0)
+        .bind(now)
+        .execute(&mut db.owner().await)
+        .await
+        .unwrap();
+        let guest = |visit, clinic| Actor::Guest { id: GuestId(id), role: Role::Interpreter, visit, clinic };
+        let came = guest(invited_to, demo.clinic.id);
+        assert!(this_visit(&records, came, now, invited_to).await);
+        assert!(!this_visit(&records, came, now, another).await, "another visit");
+        assert!(!this_visit(&records, guest(another, demo.clinic.id), now, another).await, "an invitation to another visit");
+        assert!(!this_visit(&records, guest(invited_to, other.clinic.id), now, invited_to).await, "another clinic");
+        assert!(!this_visit(&records, came, now + Duration::hours(4), invited_to).await, "over");
+        db.execute_as_owner("UPDATE visit_guest SET ended_at = now()").await;
+        assert!(!this_visit(&records, came, now, invited_to).await, "withdrawn");
+    }
+}

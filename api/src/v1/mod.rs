@@ -3,6 +3,7 @@
 //! Each handler does the same four things: takes who asks, asks `records` whether they may, lets `records` do it, and
 //! commits before anything is answered. None decides or filters by itself.
 
+mod access;
 mod audit;
 mod auth;
 mod day;
@@ -40,4 +41,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(mail::routes())
         .merge(audit::routes())
         .merge(portal::routes())
+        .merge(access::routes())
 }

@@ -8,6 +8,7 @@ mod audit;
 mod booking;
 mod day;
 mod document;
+mod emergencies;
 mod events;
 mod form;
 mod join;

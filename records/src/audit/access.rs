@@ -12,7 +12,7 @@ use super::unusual::{self, Access, Found, Rule, Rules};
 use super::{Entry, Outcome};
 use crate::action::{ChangeAccessRules, ReadAccessRules, ReadFindings, Resource, ReviewFindings};
 use crate::seal::Place;
-use crate::{Authorized, Error, Pending, Phi, Records, RequestContext, Tx};
+use crate::{Authorized, Error, Pending, Phi, Records, RequestContext, Tx, emergency};
 
 /// How far back every run looks. A day is over for good well before.
 const LOOKS_BACK: Duration = Duration::days(3);
@@ -92,7 +92,7 @@ pub async fn look_for_unusual(records: &Records, clinic: ClinicId, now: OffsetDa
 
 async fn sealed_accesses(tx: &mut Tx, since: OffsetDateTime) -> Result<Vec<Access>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT e.at, (e.at AT TIME ZONE c.time_zone) AS "local!", e.actor_id AS "staff!", e.patient_id, e.outcome, e.resource_type, e.reason
+        r#"SELECT e.at, (e.at AT TIME ZONE c.time_zone) AS "local!", e.actor_id AS "staff!", e.patient_id, e.outcome, e.action, e.reason
            FROM audit_event e JOIN clinic c ON c.clinic_id = e.clinic_id,
                 (SELECT last_xid, last_seq FROM audit_seal ORDER BY tree_size DESC LIMIT 1) s
            WHERE e.clinic_id = current_clinic() AND e.actor_kind = 'staff' AND e.actor_id IS NOT NULL AND e.at >= $1
@@ -110,8 +110,7 @@ async fn sealed_accesses(tx: &mut Tx, since: OffsetDateTime) -> Result<Vec<Acces
             staff: row.staff,
             patient: row.patient_id,
             denied: row.outcome == Outcome::Denied.as_str(),
-            // The reason of what was allowed is the policy that permitted it.
-            break_glass: row.reason.as_deref() == Some("emergency.access"),
+            break_glass: row.action == "emergency.granted" || row.reason.as_deref() == Some(emergency::REASON_IN_LOG),
         })
         .collect())
 }

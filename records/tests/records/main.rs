@@ -2,12 +2,15 @@
 
 mod auditing;
 mod authenticator;
+mod authorizing;
 mod booking;
 mod cast;
 mod checking_in;
 mod demonstration;
+mod emergencies;
 mod facts;
 mod finding;
+mod guarding;
 mod isolation;
 mod killing;
 mod mailing;

@@ -34,6 +34,7 @@ const TodayPage = lazyRouteComponent(() => import('../features/today/today'), 'T
 const VisitPage = lazyRouteComponent(() => import('../features/visit/visit-page'), 'VisitPage') as ComponentType<{ me: Me; visitId: string }>;
 const QualityListPage = lazyRouteComponent(() => import('../features/quality/list'), 'QualityList') as ComponentType<{ me: Me }>;
 const QualityVisitPage = lazyRouteComponent(() => import('../features/quality/visit'), 'QualityVisit') as ComponentType<{ visitId: string }>;
+const EmergencyAccessPage = lazyRouteComponent(() => import('../features/compliance/emergency-access'), 'EmergencyAccessPage') as ComponentType<{ me: Me }>;
 const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'Audit') as ComponentType<{ me: Me }>;
 
 const MailPage = lazyRouteComponent(() => import('../features/mail/mail'), 'Mail') as ComponentType<{ me: Me }>;
@@ -43,6 +44,7 @@ const today = createRoute({ getParentRoute: () => app, path: 'today', component:
 const quality = createRoute({ getParentRoute: () => app, path: 'quality', component: () => <Page name="quality">{(me) => <QualityListPage me={me} />}</Page> });
 const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
 const mail = createRoute({ getParentRoute: () => app, path: 'mail', component: () => <Page name="mail">{(me) => <MailPage me={me} />}</Page> });
+const emergencyAccess = createRoute({ getParentRoute: () => app, path: 'emergency_access', component: () => <Page name="emergency_access">{(me) => <EmergencyAccessPage me={me} />}</Page> });
 const visit = createRoute({
   getParentRoute: () => app,
   path: 'visits/$visitId',
@@ -61,7 +63,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, mail, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, emergencyAccess, mail, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

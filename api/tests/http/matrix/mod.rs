@@ -142,27 +142,34 @@ impl Clinic {
         let patient = app.patient_of(&talked);
         let nurse = app.hire("Nia Nurse", Role::Nurse, &[patient, app.patient_of(&other)]).await;
         let colleague = app.hire("Cole League", Role::Provider, &[]).await;
+        let second = app.hire("Carl Colleague", Role::Provider, &[]).await;
         let operator = app.hire("Olga Operator", Role::SuperAdmin, &[]).await;
         let mut signed_in = BTreeMap::new();
+        // Each sign-in takes 30 s. Those who need a fresh second factor come last.
         for (actor, account) in [
-            ("provider", &app.riverside.provider),
-            ("colleague", &colleague),
-            ("nurse", &nurse),
             ("front_desk", &app.riverside.front_desk),
             ("clinic_admin", &app.riverside.clinic_admin),
             ("compliance", &app.riverside.compliance),
             ("super_admin", &operator),
             ("foreign", &app.lakeside.provider),
+            ("provider", &app.riverside.provider),
+            ("colleague", &colleague),
+            ("nurse", &nurse),
         ] {
             signed_in.insert(actor, app.signed_in(account).await);
         }
         signed_in.insert("portal", crate::portal::signed_in(&app, 0).await);
+        let reason = serde_json::json!({"reason": "found unconscious in the lobby"});
+        let path = format!("/api/v1/patients/{}/emergency-access", patient.0);
+        let opened = app.signed_in(&second).await.post(&path, reason).await.is(StatusCode::CREATED).json();
         let ids = Ids {
             appointment: other.appointment_id.0,
             visit: talked.visit_id.0,
             recording: recording.0,
             patient: patient.0,
             mail: mail::dead(&app).await,
+            other_patient: app.riverside.patients.last().unwrap().patient_id.0,
+            emergency_access: opened["emergency_access_id"].as_str().unwrap().parse().unwrap(),
         };
         Self { app, ids, signed_in }
     }

@@ -63,6 +63,10 @@ pub struct Ids {
     pub patient: Uuid,
     /// A message that was given up.
     pub mail: Uuid,
+    /// Nobody's patient yet.
+    pub other_patient: Uuid,
+    /// Somebody's emergency access to `patient`.
+    pub emergency_access: Uuid,
 }
 
 impl Ids {
@@ -73,6 +77,8 @@ impl Ids {
             visit: Uuid::now_v7(),
             recording: Uuid::now_v7(),
             patient: Uuid::now_v7(),
+            other_patient: Uuid::now_v7(),
+            emergency_access: Uuid::now_v7(),
             mail: Uuid::now_v7(),
         }
     }

@@ -15,14 +15,14 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'visit' | 'quality' | 'audit' | 'mail';
+export type PageName = 'today' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'mail';
 
 const PAGES: Record<Role, readonly PageName[]> = {
   provider: ['today', 'visit'],
   nurse: ['today', 'visit'],
   front_desk: ['today'],
   clinic_admin: ['quality', 'audit', 'mail'],
-  compliance: ['audit', 'quality', 'visit'],
+  compliance: ['audit', 'emergency_access', 'quality', 'visit'],
   super_admin: [],
   patient: [],
   guardian: [],
@@ -33,7 +33,7 @@ export function maySee(role: Role, page: PageName): boolean {
   return PAGES[role].includes(page);
 }
 
-export function navOf(role: Role): ('today' | 'quality' | 'audit' | 'mail')[] {
+export function navOf(role: Role): Exclude<PageName, 'visit'>[] {
   return PAGES[role].filter((page) => page !== 'visit');
 }
 

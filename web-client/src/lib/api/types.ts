@@ -55,3 +55,7 @@ export type PortalConsent = Schemas['PortalConsent'];
 export type PortalAccess = Schemas['PortalAccess'];
 export type PortalSessionItem = Schemas['PortalSessionItem'];
 export type MailMessage = Schemas['MailMessage'];
+export type PatientAccess = Schemas['PatientAccess'];
+export type EmergencyAccess = Schemas['EmergencyAccessItem'];
+export type EmergencyAccessDetail = Schemas['EmergencyAccessDetail'];
+export type Finding = Schemas['EmergencyReviewRequest']['finding'];
