@@ -3,10 +3,12 @@
 //! Each handler does the same four things: takes who asks, asks `records` whether they may, lets `records` do it, and
 //! commits before anything is answered. None decides or filters by itself.
 
+mod account;
 mod audit;
 mod auth;
 mod day;
 mod enrol;
+mod invitation;
 mod join;
 mod mail;
 mod me;
@@ -15,6 +17,7 @@ mod quality;
 mod recordings;
 mod shapes;
 mod site;
+mod staff;
 mod texts;
 mod visits;
 
@@ -31,6 +34,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(me::me))
         .merge(auth::routes())
         .merge(enrol::routes())
+        .merge(invitation::routes())
+        .merge(account::routes())
+        .merge(staff::routes())
         .merge(join::routes())
         .merge(day::routes())
         .merge(visits::routes())

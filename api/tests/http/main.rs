@@ -10,6 +10,7 @@ mod day;
 mod document;
 mod events;
 mod form;
+mod identity;
 mod join;
 mod mail;
 mod matrix;

@@ -156,11 +156,15 @@ impl Clinic {
         ] {
             signed_in.insert(actor, app.signed_in(account).await);
         }
+        app.hire("Quinn Quiet", Role::Nurse, &[]).await;
+        let list = signed_in["clinic_admin"].clone().get("/api/v1/staff").await.is(StatusCode::OK).json();
+        let quiet = list["items"].as_array().unwrap().iter().find(|item| item["name"] == "Quinn Quiet").unwrap();
         let ids = Ids {
             appointment: other.appointment_id.0,
             visit: talked.visit_id.0,
             recording: recording.0,
             patient: patient.0,
+            staff: quiet["id"].as_str().unwrap().parse().unwrap(),
             mail: mail::dead(&app).await,
         };
         Self { app, ids, signed_in }

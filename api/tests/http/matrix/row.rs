@@ -61,6 +61,8 @@ pub struct Ids {
     pub visit: Uuid,
     pub recording: Uuid,
     pub patient: Uuid,
+    /// A member of staff who does not try anything.
+    pub staff: Uuid,
     /// A message that was given up.
     pub mail: Uuid,
 }
@@ -73,6 +75,7 @@ impl Ids {
             visit: Uuid::now_v7(),
             recording: Uuid::now_v7(),
             patient: Uuid::now_v7(),
+            staff: Uuid::now_v7(),
             mail: Uuid::now_v7(),
         }
     }

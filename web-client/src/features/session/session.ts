@@ -15,14 +15,14 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'visit' | 'quality' | 'audit';
+export type PageName = 'today' | 'visit' | 'quality' | 'audit' | 'staff' | 'account';
 
 const PAGES: Record<Role, readonly PageName[]> = {
   provider: ['today', 'visit'],
   nurse: ['today', 'visit'],
   front_desk: ['today'],
-  clinic_admin: ['quality', 'audit'],
-  compliance: ['audit', 'quality', 'visit'],
+  clinic_admin: ['quality', 'staff', 'audit'],
+  compliance: ['audit', 'quality', 'staff', 'visit'],
   super_admin: [],
   patient: [],
   guardian: [],
@@ -30,11 +30,11 @@ const PAGES: Record<Role, readonly PageName[]> = {
 };
 
 export function maySee(role: Role, page: PageName): boolean {
-  return PAGES[role].includes(page);
+  return page === 'account' || PAGES[role].includes(page);
 }
 
-export function navOf(role: Role): ('today' | 'quality' | 'audit')[] {
-  return PAGES[role].filter((page) => page !== 'visit');
+export function navOf(role: Role): ('today' | 'quality' | 'audit' | 'staff')[] {
+  return PAGES[role].filter((page) => page !== 'visit' && page !== 'account');
 }
 
 export function homeOf(role: Role): string {

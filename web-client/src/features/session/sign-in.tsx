@@ -1,6 +1,7 @@
 // Staff sign-in: email and password, then a second factor: a code, a security key, or a recovery code. One form each.
 
 import { useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { call, post } from '../../lib/api/client';
 import type { Me, NextFactor } from '../../lib/api/types';
@@ -73,6 +74,7 @@ function PasswordForm({ onNext }: { onNext: (next: NextFactor) => void }) {
         {error && <ErrorText>{error}</ErrorText>}
         <Button type="submit" kind="primary" large busy={busy}>{t('sign_in.submit')}</Button>
       </form>
+      <Link to="/forgot" className={css.link}>{t('sign_in.forgot')}</Link>
     </>
   );
 }
