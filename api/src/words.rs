@@ -53,17 +53,18 @@ words! {
 
 /// A kind of second factor, or none.
 pub(crate) fn maybe_factor_kind() -> Object {
-    maybe(&["totp", "webauthn"])
+    maybe(factor_kind())
 }
 
 /// How an invitation stands, if it is one.
 pub(crate) fn maybe_invitation_state() -> Object {
-    maybe(&["open", "accepted", "expired", "revoked"])
+    maybe(invitation_state())
 }
 
-fn maybe(words: &[&str]) -> Object {
-    let words = words.iter().map(|word| serde_json::Value::from(*word)).chain([serde_json::Value::Null]);
-    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])).enum_values(Some(words)).build()
+fn maybe(mut words: Object) -> Object {
+    words.schema_type = SchemaType::from_iter([Type::String, Type::Null]);
+    words.enum_values.get_or_insert_default().push(serde_json::Value::Null);
+    words
 }
 
 /// A list of kinds of second factors.

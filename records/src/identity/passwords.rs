@@ -12,7 +12,7 @@ use crate::{Authorized, Error, Pending, Phi, Records, Tx, password};
 /// Longest password, characters.
 pub const MAX_PASSWORD_CHARS: usize = 1_024;
 /// What must be left of a password without its owner's name and address.
-const OWN_CHARS: usize = 6;
+const OWN_CHARS: usize = 8;
 
 /// A password that is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -166,9 +166,14 @@ mod tests {
 
     #[test]
     fn ones_name_and_address_do_not_count_however_they_are_written() {
-        for password in
-            ["maya.chen@riverside.example", "MayaChen1234", "DR MAYA CHEN 12", "mayachenmayachen", "Maya-Chen-99"]
-        {
+        for password in [
+            "maya.chen@riverside.example",
+            "MayaChen1234",
+            "DR MAYA CHEN 12",
+            "mayachenmayachen",
+            "Maya-Chen-99",
+            "MayaChen123456",
+        ] {
             assert_eq!(rule(password), Err(PasswordRule::LikeTheAccount), "{password}");
         }
         assert_eq!(rule("mayachen tin kettle"), Ok(()));

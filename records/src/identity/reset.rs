@@ -51,14 +51,6 @@ pub async fn request(records: &Records, origin: &Origin, email: &str, now: Offse
     tx.commit(Pending(())).await
 }
 
-/// Whether this link can be used. Looking uses nothing up.
-///
-/// # Errors
-/// The database can't be reached.
-pub async fn usable(records: &Records, token: &str, now: OffsetDateTime) -> Result<bool, Error> {
-    Ok(links::find(records, token, Purpose::PasswordReset, now).await?.is_some())
-}
-
 /// Takes a new password from whoever has the link, and ends all sessions of the account.
 ///
 /// # Errors

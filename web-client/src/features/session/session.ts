@@ -45,15 +45,20 @@ export function homeOf(role: Role): string {
 export async function signOut(queries: QueryClient): Promise<void> {
   await post<undefined>('/auth/sign-out').catch(() => undefined);
   forgetDrafts();
-  queries.clear();
   queries.setQueryData(meQuery.queryKey, null);
+  forgetAnswers(queries);
+}
+
+/** Drops everything that the server said, but for who is signed in: views hang on that, and would not see it replaced. */
+function forgetAnswers(queries: QueryClient): void {
+  queries.removeQueries({ predicate: (query) => query.queryKey[0] !== meQuery.queryKey[0] });
 }
 
 /** Someone has signed in: what another person left in this tab goes. */
 export function signedIn(queries: QueryClient, me: Me): void {
   if (lastPerson !== null && lastPerson !== me.staff_id) {
     forgetDrafts();
-    queries.clear();
+    forgetAnswers(queries);
   }
   lastPerson = me.staff_id;
   queries.setQueryData(meQuery.queryKey, me);

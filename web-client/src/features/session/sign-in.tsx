@@ -7,7 +7,7 @@ import { call, post } from '../../lib/api/client';
 import type { Me, NextFactor } from '../../lib/api/types';
 import { useText } from '../../lib/i18n/text';
 import { Button, ErrorText, Notice, TextField } from '../../lib/ui';
-import { keysWork, useKey } from '../../lib/webauthn';
+import { keysWork, signWithKey } from '../../lib/webauthn';
 import { Enrol } from './enrol';
 import { Frame, useSite } from './frame';
 import { signedIn } from './session';
@@ -112,7 +112,7 @@ function KeyForm({ onEntered }: { onEntered: (me: Me) => void }) {
   const { busy, error, run } = useSubmit({ 'second_factor.failed': 'key.failed', 'sign_in.locked': 'sign_in.locked' });
   const press = () => void run(keysWork() ? null : t('key.not_here'), async () => {
     const options = await post<unknown>('/auth/webauthn/options');
-    onEntered(await post<Me>('/auth/webauthn', { answer: await useKey(options) }));
+    onEntered(await post<Me>('/auth/webauthn', { answer: await signWithKey(options) }));
   });
   return (
     <>
