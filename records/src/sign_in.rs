@@ -53,7 +53,7 @@ pub struct SignedIn {
 /// What a second factor opens.
 pub enum Entered {
     /// The clinic.
-    In(SignedIn),
+    In(Box<SignedIn>),
     /// Only the way to another second factor: this one was the last of its kind that helps, or is not enough for the role.
     Enrol(SessionToken),
 }
@@ -168,7 +168,7 @@ pub async fn second_factor(
     account.forget(&mut tx).await?;
     let entered = enter(&mut tx, session, proof.kind(), now).await?;
     tx.log(Entry::new(proof.kind().sign_in_action(), resource));
-    Ok(Entered::In(tx.commit(Pending(entered)).await?))
+    Ok(Entered::In(Box::new(tx.commit(Pending(entered)).await?)))
 }
 
 /// A recovery code in the place of a second factor: opens only the way to a new factor.

@@ -182,7 +182,8 @@ async fn insert(tx: &mut Tx, invitee: &Invitee) -> Result<(StaffId, String), Inv
         return Err(InviteError::BadName);
     }
     let by_server = matches!(tx.context().actor, Actor::System { .. });
-    if !ROLES.contains(&invitee.role) && !(by_server && invitee.role == Role::SuperAdmin) {
+    let may_have = ROLES.contains(&invitee.role) || by_server && invitee.role == Role::SuperAdmin;
+    if !may_have {
         return Err(InviteError::BadRole);
     }
     let id = StaffId(Uuid::now_v7());

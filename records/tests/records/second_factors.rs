@@ -62,7 +62,7 @@ async fn answer(
     let party = party();
     let proof = Proof::WebAuthn { answer, party: &party };
     match sign_in::second_factor(&world.records, &origin(), pending, proof, now).await? {
-        Entered::In(signed_in) => Ok(signed_in),
+        Entered::In(signed_in) => Ok(*signed_in),
         Entered::Enrol(_) => panic!("a key is enough"),
     }
 }
