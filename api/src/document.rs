@@ -23,7 +23,9 @@ use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
     modifiers(&Sessions),
     tags(
         (name = "site", description = "What anyone may know"),
-        (name = "auth", description = "Staff sign in with a password and a code"),
+        (name = "auth", description = "Staff sign in with a password and a second factor"),
+        (name = "account", description = "One's own account: factors, password, sessions, sign-ins"),
+        (name = "staff", description = "The clinic's staff: invitations, roles, access"),
         (name = "join", description = "A patient checks in by link"),
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "visits", description = "A visit, its note and recordings"),

@@ -74,6 +74,13 @@ impl Problem {
         self
     }
 
+    /// A factor that was not accepted does not sign anybody out of the session they confirm.
+    #[must_use]
+    pub(crate) fn within_a_session(self) -> Self {
+        let refused = self.status == StatusCode::UNAUTHORIZED && self.code != "signed_out";
+        Self { status: if refused { StatusCode::CONFLICT } else { self.status }, ..self }
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -92,6 +92,7 @@ pub(crate) struct Staff {
     pub session: StaffSession,
     pub token: SessionToken,
     pub origin: Origin,
+    pub address: ClientAddress,
     pub at: OffsetDateTime,
 }
 
@@ -112,7 +113,7 @@ impl Staff {
         match sessions::staff(&state.records, &token, activity, visitor.at).await? {
             Some(session) => {
                 state.limits.session_is_good(&token);
-                Ok(Self { session, token, origin: visitor.origin, at: visitor.at })
+                Ok(Self { session, token, origin: visitor.origin, address: visitor.address, at: visitor.at })
             }
             None => {
                 state.limits.session_is_over(&token);

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use records::SessionId;
 use records::identity::webauthn::RelyingParty;
 use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
 use visit::{ClinicId, PatientId, Person};
 
 use crate::limits::{Limits, RateLimits};
@@ -45,6 +46,25 @@ pub enum Ended {
     Session(SessionId),
     /// All sessions of a person.
     Person(Person),
+    /// All sessions of a person but one.
+    Others {
+        /// Whose.
+        person: Person,
+        /// Which goes on.
+        kept: SessionId,
+    },
+}
+
+impl Ended {
+    /// Whether this session of this person may have ended with it.
+    #[must_use]
+    pub fn may_concern(&self, person: Person, session: SessionId) -> bool {
+        match *self {
+            Self::Session(ended) => ended == session,
+            Self::Person(ended) => ended == person,
+            Self::Others { person: ended, kept } => ended == person && kept != session,
+        }
+    }
 }
 
 /// Shared by all handlers; cheap to clone.
@@ -66,6 +86,8 @@ pub struct AppState {
     pub config: Arc<ApiConfig>,
     /// The time.
     pub clock: Clock,
+    /// Work that goes on after its answer was given.
+    pub background: TaskTracker,
     pub(crate) limits: Arc<Limits>,
     pub(crate) playbacks: Arc<Playbacks>,
     pub(crate) sso: Arc<SsoProviders>,
@@ -86,6 +108,7 @@ impl AppState {
             media,
             limits: Arc::new(Limits::new(config.limits, clock.clone())),
             playbacks: Arc::new(Playbacks::default()),
+            background: TaskTracker::new(),
             party: RelyingParty::of(&config.origins).map(Arc::new),
             sso: Arc::new(SsoProviders::new(&config.sso, &config.base_url, &clock)),
             config: Arc::new(config),
@@ -104,6 +127,12 @@ impl AppState {
     pub(crate) fn person_ended(&self, person: Person) {
         self.tickets.withdraw(person);
         let _ = self.revocations.send(Ended::Person(person));
+    }
+
+    /// All sessions of `person` but this one have ended.
+    pub(crate) fn others_ended(&self, person: Person, kept: SessionId) {
+        self.tickets.withdraw_others(person, kept);
+        let _ = self.revocations.send(Ended::Others { person, kept });
     }
 
     /// The patient who came by a link that was withdrawn is signed out by `records`; this ends what hangs on that session.

@@ -134,6 +134,11 @@ impl TicketDesk {
         self.lock().retain(|_, ticket| ticket.session != session);
     }
 
+    /// Withdraws `person`'s tickets but those of one session: the others have ended.
+    pub fn withdraw_others(&self, person: Person, kept: SessionId) {
+        self.lock().retain(|_, ticket| ticket.identity.person != person || ticket.session == kept);
+    }
+
     /// Withdraws all of `person`'s tickets: their sessions have ended.
     pub fn withdraw(&self, person: Person) {
         self.lock().retain(|_, ticket| ticket.identity.person != person);

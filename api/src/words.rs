@@ -1,6 +1,6 @@
 //! Words that stand in the database and in answers alike, listed for the document.
 
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident = [$($word:literal),* $(,)?];)*) => {
@@ -35,6 +35,12 @@ words! {
     text_kind = ["telehealth_consent", "recording_consent"];
     /// Kinds of second factors.
     factor_kind = ["totp", "webauthn"];
+    /// How an account stands.
+    standing = ["invited", "active", "deactivated"];
+    /// How an invitation stands.
+    invitation_state = ["open", "accepted", "expired", "revoked"];
+    /// Roles that an administrator can give.
+    invited_role = ["provider", "nurse", "front_desk", "clinic_admin", "compliance"];
     /// What to do after the password.
     next_factor = ["totp", "webauthn", "enrol"];
     /// The language of a mail.
@@ -55,6 +61,22 @@ words! {
     guardian_scope = ["record", "visits"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
+}
+
+/// A kind of second factor, or none.
+pub(crate) fn maybe_factor_kind() -> Object {
+    maybe(factor_kind())
+}
+
+/// How an invitation stands, if it is one.
+pub(crate) fn maybe_invitation_state() -> Object {
+    maybe(invitation_state())
+}
+
+fn maybe(mut words: Object) -> Object {
+    words.schema_type = SchemaType::from_iter([Type::String, Type::Null]);
+    words.enum_values.get_or_insert_default().push(serde_json::Value::Null);
+    words
 }
 
 /// A list of kinds of second factors.
@@ -80,6 +102,10 @@ mod tests {
                     "outcome" => records::audit::Outcome::parse(word).is_ok(),
                     "text_kind" => records::consents::TextKind::parse(word).is_ok(),
                     "factor_kind" => records::identity::FactorKind::parse(word).is_ok(),
+                    "standing" => records::identity::roster::Standing::parse(word).is_ok(),
+                    "invitation_state" => records::identity::roster::InvitationState::parse(word).is_ok(),
+                    "invited_role" => visit::Role::parse(word)
+                        .is_some_and(|role| records::identity::invitations::ROLES.contains(&role)),
                     "next_factor" => *word == "enrol" || records::identity::FactorKind::parse(word).is_ok(),
                     "lang" => records::outbox::Lang::parse(word).is_ok(),
                     "mail_state" => records::outbox::State::parse(word).is_ok(),

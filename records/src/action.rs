@@ -205,6 +205,33 @@ actions! {
 
     // ---- staff
 
+    /// See one's own account: factors, sessions.
+    ReadAccount(StaffId => Staff) = "account.read",
+    /// Choose another password for oneself.
+    ChangePassword(StaffId => Staff) = "account.password",
+    /// Add or remove one's own second factors; make new recovery codes.
+    ChangeFactors(StaffId => Staff) = "account.factors",
+    /// End one's own other sessions.
+    EndOwnSessions(StaffId => Staff) = "account.end_sessions",
+    /// See when and from where somebody signed in: oneself, or anybody of the clinic.
+    ReadSignIns(StaffId => Staff) = "sign_ins.read",
+    /// See the clinic's staff: accounts, roles, invitations.
+    ReadStaff = "staff.read",
+    /// Invite somebody to the clinic's staff.
+    InviteStaff = "staff.invite",
+    /// Send an invitation again, or withdraw it.
+    ManageInvitation(StaffId => Staff) = "staff.invitation",
+    /// Give somebody another role.
+    ChangeRole(StaffId => Staff) = "staff.role",
+    /// End somebody's access.
+    DeactivateStaff(StaffId => Staff) = "staff.deactivate",
+    /// Let somebody back in.
+    ReactivateStaff(StaffId => Staff) = "staff.reactivate",
+    /// See where somebody is signed in.
+    ReadSessions(StaffId => Staff) = "session.read",
+    /// Sign somebody out everywhere.
+    EndSessions(StaffId => Staff) = "session.end",
+
     /// See mail that goes out, and try again what was given up.
     ManageMail = "mail.manage",
 

@@ -37,6 +37,18 @@ pub async fn list(records: &Records) -> Result<Vec<Clinic>, Error> {
         .collect())
 }
 
+/// Whether the database knows this time zone by this name.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn is_time_zone(records: &Records, name: &str) -> Result<bool, Error> {
+    let known =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS "known!""#, name)
+            .fetch_one(records.pool())
+            .await?;
+    Ok(known)
+}
+
 /// Makes the clinic that `tx` says, with a data key for what belongs to no patient and one to find patients by. The server's own work only.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use crate::identity::attempts::{Account, Stop};
 use crate::identity::factors::{self, FactorKind};
 use crate::identity::proof::{self, Checked};
 use crate::identity::webauthn::{self, RelyingParty};
-use crate::identity::{Proof, devices, recovery};
+use crate::identity::{Proof, devices, letters, recovery};
 use crate::sessions::{self, Activity, NewSession, StaffSession};
 use crate::{Actor, DeviceToken, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx};
 
@@ -53,7 +53,7 @@ pub struct SignedIn {
 /// What a second factor opens.
 pub enum Entered {
     /// The clinic.
-    In(SignedIn),
+    In(Box<SignedIn>),
     /// Only the way to another second factor: this one was the last of its kind that helps, or is not enough for the role.
     Enrol(SessionToken),
 }
@@ -168,7 +168,7 @@ pub async fn second_factor(
     account.forget(&mut tx).await?;
     let entered = enter(&mut tx, session, proof.kind(), now).await?;
     tx.log(Entry::new(proof.kind().sign_in_action(), resource));
-    Ok(Entered::In(tx.commit(Pending(entered)).await?))
+    Ok(Entered::In(Box::new(tx.commit(Pending(entered)).await?)))
 }
 
 /// A recovery code in the place of a second factor: opens only the way to a new factor.
@@ -197,6 +197,8 @@ pub async fn recovery(
     account.forget(&mut tx).await?;
     let token = SessionToken::generate();
     sessions::insert(&mut tx, &token, session.staff_id, &NewSession::enrolling(now)).await?;
+    let left = recovery::left(&mut tx, session.staff_id).await?;
+    letters::recovery_used(&mut tx, session.staff_id, left).await?;
     tx.log(Entry::new(RECOVERY, resource));
     Ok(tx.commit(Pending(token)).await?)
 }
@@ -213,6 +215,9 @@ pub(crate) async fn enter(
     let new = NewSession::full(now, expires_at, factor);
     let session_id = sessions::insert(tx, &token, session.staff_id, &new).await?;
     let device = devices::recognise(tx, session.staff_id).await?;
+    if device.as_ref().is_some_and(|device| !device.first) {
+        letters::new_device(tx, session.staff_id).await?;
+    }
     let session = StaffSession {
         session_id,
         second_factor_at: Some(now),
@@ -220,7 +225,7 @@ pub(crate) async fn enter(
         expires_at,
         ..session
     };
-    Ok(SignedIn { token, session, device })
+    Ok(SignedIn { token, session, device: device.map(|device| device.token) })
 }
 
 /// The living session of `token`, if it waits for a second factor.
@@ -288,16 +293,16 @@ async fn may_enrol(tx: &mut Tx, staff: StaffId) -> Result<bool, Error> {
 }
 
 /// An account that exists, active or invited.
-struct Known {
-    id: StaffId,
+pub(crate) struct Known {
+    pub id: StaffId,
     clinic: ClinicId,
     role: Role,
     password_hash: Option<String>,
-    active: bool,
+    pub active: bool,
 }
 
 impl Known {
-    fn context(&self, origin: &Origin, now: OffsetDateTime) -> RequestContext {
+    pub(crate) fn context(&self, origin: &Origin, now: OffsetDateTime) -> RequestContext {
         RequestContext {
             actor: Actor::Staff { id: self.id, role: self.role, clinic: self.clinic },
             at: now,
@@ -307,7 +312,7 @@ impl Known {
     }
 }
 
-async fn find(records: &Records, email: &str) -> Result<Option<Known>, Error> {
+pub(crate) async fn find(records: &Records, email: &str) -> Result<Option<Known>, Error> {
     let mut tx = records.begin_without_clinic().await?;
     sqlx::query!("SELECT set_config('bedside.email', $1, true)", email).fetch_one(&mut *tx).await?;
     let row = sqlx::query!(

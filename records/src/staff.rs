@@ -113,15 +113,7 @@ pub async fn reset_secrets(
     if changed.rows_affected() != 1 {
         return Err(Error::NotFound.into());
     }
-    sqlx::query!(
-        "UPDATE second_factor SET removed_at = $2, totp_secret = NULL, credential = NULL, credential_state = NULL, credential_id = NULL
-         WHERE staff_id = $1 AND clinic_id = current_clinic() AND removed_at IS NULL",
-        id.0,
-        at,
-    )
-    .execute(tx.connection()?)
-    .await
-    .map_err(Error::from)?;
+    factors::destroy(tx, id, None).await?;
     factors::store_totp(tx, id, Uuid::now_v7(), FIRST_APP, totp_secret, Some(at)).await?;
     sessions::end_all_of(tx, id, None).await?;
     tx.log(Entry::new("staff.reset_secrets", Resource::Staff(id)));

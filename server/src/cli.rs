@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::audit::{self, AuditCommand};
 use crate::config::{Config, Flags};
 use crate::data_dir::DataDir;
-use crate::{database, demo, doctor, logging, recordings, serve};
+use crate::{database, demo, doctor, logging, recordings, serve, staff};
 
 /// Self-hosted telehealth: waiting room, video visits, recordings, notes, audit.
 #[derive(Debug, Parser)]
@@ -53,6 +53,11 @@ enum Command {
         #[command(subcommand)]
         what: AuditCommand,
     },
+    /// Members of staff
+    Staff {
+        #[command(subcommand)]
+        what: StaffCommand,
+    },
     /// Recordings that lie in the data folder
     Recordings {
         #[command(subcommand)]
@@ -73,6 +78,12 @@ enum DemoCommand {
         /// The account's email address
         email: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum StaffCommand {
+    /// Invite somebody, e.g. a clinic's first administrator, and print the link
+    Invite(staff::Invite),
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +141,10 @@ impl Cli {
                 let journal = open_journal(&config)?;
                 let (_, runtime, database) = open(&config)?;
                 return runtime.block_on(audit::run(what, &database.records, &journal));
+            }
+            Command::Staff { what: StaffCommand::Invite(invite) } => {
+                let (_, runtime, database) = open(&config)?;
+                runtime.block_on(staff::invite(&database.records, &config.origin(), &invite))?;
             }
             Command::Recordings { what } => {
                 let (data, runtime, database) = open(&config)?;

@@ -38,8 +38,18 @@ pub struct Config {
     pub mail: Mail,
     /// The clinics' own sign-in.
     pub sso: Vec<Sso>,
+    /// Staff's passwords and second factors.
+    pub identity: Identity,
     /// Logs.
     pub log: Log,
+}
+
+/// `[identity]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// A sorted list of SHA-1 hashes of stolen passwords, as "Have I Been Pwned" publishes it. Default: none.
+    pub breached_passwords: Option<PathBuf>,
 }
 
 /// `[http]`
@@ -157,6 +167,7 @@ impl Default for Config {
             site: Site::default(),
             mail: Mail::default(),
             sso: Vec::new(),
+            identity: Identity::default(),
             log: Log { level: Level::Info, format: LogFormat::Text },
         }
     }
@@ -303,6 +314,12 @@ impl Config {
                     ),
                 );
             }
+        }
+        if let Some(list) = self.identity.breached_passwords.as_ref().filter(|list| !list.is_file()) {
+            return wrong(
+                "identity.breached_passwords",
+                format!("{} is not a file; name a sorted list of SHA-1 hashes, or leave it out", list.display()),
+            );
         }
         if self.media.workers > 256 {
             return wrong(

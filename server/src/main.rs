@@ -17,6 +17,7 @@ mod metrics;
 mod recordings;
 mod sealing;
 mod serve;
+mod staff;
 mod web;
 
 use std::process::ExitCode;

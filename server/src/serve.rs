@@ -43,7 +43,10 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
             .map_err(|error| anyhow::anyhow!("media.listen {}: {error}", config.media.listen))?
     };
     let mut database = database::open(&runtime, config, &data)?;
-    let identity = records::identity::Settings { codes_for_everyone: is_demo, ..Default::default() };
+    let identity = records::identity::Settings {
+        codes_for_everyone: is_demo,
+        breached_passwords: config.identity.breached_passwords.clone(),
+    };
     database.records = database.records.with_identity(identity);
     let outcome = runtime.block_on(async {
         let clock = Clock::system();

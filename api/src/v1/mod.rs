@@ -4,10 +4,12 @@
 //! commits before anything is answered. None decides or filters by itself.
 
 mod access;
+mod account;
 mod audit;
 mod auth;
 mod day;
 mod enrol;
+mod invitation;
 mod join;
 mod mail;
 mod me;
@@ -17,6 +19,7 @@ mod quality;
 mod recordings;
 mod shapes;
 mod site;
+mod staff;
 mod texts;
 mod visits;
 
@@ -33,6 +36,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(me::me))
         .merge(auth::routes())
         .merge(enrol::routes())
+        .merge(invitation::routes())
+        .merge(account::routes())
+        .merge(staff::routes())
         .merge(join::routes())
         .merge(day::routes())
         .merge(visits::routes())

@@ -97,6 +97,13 @@ impl App {
         Browser { app: self.clone(), cookies: BTreeMap::new(), address: [192, 0, 2, *next].into() }
     }
 
+    /// Until everything that goes on after its answer is done.
+    pub async fn settled(&self) {
+        self.state.background.close();
+        self.state.background.wait().await;
+        self.state.background.reopen();
+    }
+
     /// A browser signed in with both factors. Time goes on by a code's life, since none can be used twice.
     pub async fn signed_in(self: &Arc<Self>, account: &DemoAccount) -> Browser {
         let mut browser = self.browser();

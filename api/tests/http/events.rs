@@ -65,11 +65,12 @@ async fn a_burst_of_changes_is_one_event() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_the_stream() {
+async fn signing_out_is_told_and_ends_the_stream() {
     let app = App::start().await;
     let mut provider = app.signed_in(&app.riverside.provider).await;
     let mut stream = Stream::open(&provider).await;
     provider.press("/api/v1/auth/sign-out").await.is(StatusCode::NO_CONTENT);
+    assert_eq!(stream.next().await.unwrap(), "event: signed_out\ndata: {}\n\n");
     assert_eq!(stream.next().await, None);
 }
 

@@ -11,6 +11,7 @@ mod document;
 mod emergencies;
 mod events;
 mod form;
+mod identity;
 mod join;
 mod mail;
 mod matrix;

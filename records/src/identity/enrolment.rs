@@ -47,7 +47,7 @@ pub async fn look(records: &Records, token: &SessionToken, now: OffsetDateTime) 
 ///
 /// # Errors
 /// See [`EnrolError`].
-pub async fn begin_totp(
+pub async fn begin_app(
     records: &Records,
     origin: &Origin,
     token: &SessionToken,
@@ -64,7 +64,7 @@ pub async fn begin_totp(
 ///
 /// # Errors
 /// See [`EnrolError`].
-pub async fn confirm_totp(
+pub async fn confirm_app(
     records: &Records,
     origin: &Origin,
     token: &SessionToken,
@@ -87,7 +87,7 @@ pub async fn confirm_totp(
 ///
 /// # Errors
 /// See [`EnrolError`].
-pub async fn key_options(
+pub async fn new_key_options(
     records: &Records,
     origin: &Origin,
     party: &RelyingParty,

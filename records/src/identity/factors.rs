@@ -217,6 +217,21 @@ pub(crate) async fn confirm(tx: &mut Tx, staff: StaffId, id: Uuid, code: &str) -
     Ok(Confirmed::Yes)
 }
 
+/// Takes a factor away, or all of them, and destroys what it could be used with.
+pub(crate) async fn destroy(tx: &mut Tx, staff: StaffId, id: Option<Uuid>) -> Result<(), Error> {
+    let at = tx.context().at;
+    sqlx::query!(
+        "UPDATE second_factor SET removed_at = $3, totp_secret = NULL, credential = NULL, credential_state = NULL, credential_id = NULL
+         WHERE staff_id = $1 AND ($2::uuid IS NULL OR second_factor_id = $2) AND clinic_id = current_clinic() AND removed_at IS NULL",
+        staff.0,
+        id,
+        at,
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
 pub(crate) fn added(tx: &mut Tx, staff: StaffId, id: Uuid, kind: FactorKind) {
     tx.logged_as(Entry {
         detail: Some(serde_json::json!({"factor": id, "kind": kind.as_str()})),

@@ -4,13 +4,21 @@
 //! the rules for passwords, the clinic's roster of staff, a person's own account. What deliberately does not: the steps
 //! of signing in ([`crate::sign_in`]) and what a session is ([`crate::sessions`]).
 
+pub mod account;
 pub(crate) mod attempts;
+pub mod breached;
 pub mod confirm;
 pub mod devices;
 pub mod enrolment;
 pub mod factors;
+pub mod invitations;
+pub(crate) mod letters;
+pub(crate) mod links;
+pub mod passwords;
 pub(crate) mod proof;
 pub mod recovery;
+pub mod reset;
+pub mod roster;
 pub mod webauthn;
 
 use std::path::PathBuf;

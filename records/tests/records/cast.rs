@@ -176,7 +176,7 @@ pub async fn totp(
     now: OffsetDateTime,
 ) -> Result<SignedIn, SecondFactorError> {
     match sign_in::second_factor(records, origin, pending, Proof::Totp(code), now).await? {
-        Entered::In(signed_in) => Ok(signed_in),
+        Entered::In(signed_in) => Ok(*signed_in),
         Entered::Enrol(_) => panic!("a code is enough here"),
     }
 }

@@ -33,7 +33,7 @@ async fn recovery_codes(world: &World, account: &records::demo::DemoAccount, now
     let proof = code(account, now);
     let entered = sign_in::second_factor(&strict, &origin(), &pending, Proof::Totp(&proof), now).await.unwrap();
     let Entered::Enrol(token) = entered else { panic!("{} needs a key", account.email) };
-    let options = enrolment::key_options(&strict, &origin(), &party(), &token, now).await.unwrap();
+    let options = enrolment::new_key_options(&strict, &origin(), &party(), &token, now).await.unwrap();
     let answer = Authenticator::new(SITE).create(&options);
     let made = enrolment::register_key(&strict, &origin(), &party(), &token, "First key", &answer, now).await.unwrap();
     made.recovery_codes.iter().map(|code| code.expose().clone()).collect()
@@ -43,7 +43,7 @@ async fn recovery_codes(world: &World, account: &records::demo::DemoAccount, now
 async fn with_key(world: &World, account: &records::demo::DemoAccount, now: OffsetDateTime) -> Authenticator {
     let token = enrolling(world, account, now).await;
     let mut key = Authenticator::new(SITE);
-    let options = enrolment::key_options(&world.records, &origin(), &party(), &token, now).await.unwrap();
+    let options = enrolment::new_key_options(&world.records, &origin(), &party(), &token, now).await.unwrap();
     let answer = key.create(&options);
     enrolment::register_key(&world.records, &origin(), &party(), &token, "Blue key", &answer, now).await.unwrap();
     key
@@ -62,7 +62,7 @@ async fn answer(
     let party = party();
     let proof = Proof::WebAuthn { answer, party: &party };
     match sign_in::second_factor(&world.records, &origin(), pending, proof, now).await? {
-        Entered::In(signed_in) => Ok(signed_in),
+        Entered::In(signed_in) => Ok(*signed_in),
         Entered::Enrol(_) => panic!("a key is enough"),
     }
 }
@@ -162,13 +162,13 @@ async fn one_key_belongs_to_one_person_and_must_verify_its_owner() {
     let (one, other) = (&world.riverside.demo.compliance, &world.lakeside.demo.compliance);
     let mut key = with_key(&world, one, NOW).await;
     let token = enrolling(&world, other, NOW).await;
-    let options = enrolment::key_options(&world.records, &origin(), &party(), &token, NOW).await.unwrap();
+    let options = enrolment::new_key_options(&world.records, &origin(), &party(), &token, NOW).await.unwrap();
     let again = key.create(&options);
     let refused = enrolment::register_key(&world.records, &origin(), &party(), &token, "Mine", &again, NOW).await;
     assert!(matches!(refused, Err(EnrolError::Factor(FactorError::BadAnswer))));
     let mut careless = Authenticator::new(SITE);
     careless.verifies = false;
-    let options = enrolment::key_options(&world.records, &origin(), &party(), &token, NOW).await.unwrap();
+    let options = enrolment::new_key_options(&world.records, &origin(), &party(), &token, NOW).await.unwrap();
     let unverified = careless.create(&options);
     let refused = enrolment::register_key(&world.records, &origin(), &party(), &token, "Mine", &unverified, NOW).await;
     assert!(matches!(refused, Err(EnrolError::Factor(FactorError::BadAnswer))));
@@ -199,15 +199,15 @@ async fn a_session_for_setting_up_a_factor_is_good_for_nothing_else_and_ends_wit
     let proof = code(account, NOW + Duration::minutes(1));
     let as_pending = sign_in::second_factor(&world.records, &origin(), &token, Proof::Totp(&proof), NOW).await;
     assert!(matches!(as_pending, Err(SecondFactorError::SignedOut)));
-    let new = enrolment::begin_totp(&world.records, &origin(), &token, "Phone", NOW).await.unwrap();
-    let wrong = enrolment::confirm_totp(&world.records, &origin(), &token, new.id, "000000", NOW).await;
+    let new = enrolment::begin_app(&world.records, &origin(), &token, "Phone", NOW).await.unwrap();
+    let wrong = enrolment::confirm_app(&world.records, &origin(), &token, new.id, "000000", NOW).await;
     assert!(matches!(wrong, Err(EnrolError::WrongCode)));
     let secret = records::demo::DemoAccount { totp_secret: new.secret.expose().clone(), ..account.clone() };
     let right = code(&secret, NOW);
-    let done = enrolment::confirm_totp(&world.records, &origin(), &token, new.id, &right, NOW).await.unwrap();
+    let done = enrolment::confirm_app(&world.records, &origin(), &token, new.id, &right, NOW).await.unwrap();
     assert!(alive(&world, &done.signed_in.token, NOW).await);
     assert!(done.recovery_codes.is_empty(), "nine are left");
-    let again = enrolment::begin_totp(&world.records, &origin(), &token, "Phone", NOW).await;
+    let again = enrolment::begin_app(&world.records, &origin(), &token, "Phone", NOW).await;
     assert!(matches!(again, Err(EnrolError::SignedOut)));
     // The code that confirmed the app is used up.
     let pending = password(&world.records, account, NOW).await;
@@ -218,7 +218,7 @@ async fn a_session_for_setting_up_a_factor_is_good_for_nothing_else_and_ends_wit
 async fn a_pending_session_can_not_set_up_a_factor() {
     let world = World::new().await;
     let pending = password(&world.records, &world.riverside.demo.provider, NOW).await;
-    let skipped = enrolment::begin_totp(&world.records, &origin(), &pending, "Phone", NOW).await;
+    let skipped = enrolment::begin_app(&world.records, &origin(), &pending, "Phone", NOW).await;
     assert!(matches!(skipped, Err(EnrolError::SignedOut)), "the step between may not be skipped");
     let full = sign_in_as(&world.records, &world.riverside.demo.provider, NOW).await.token;
     assert!(matches!(enrolment::look(&world.records, &full, NOW).await, Err(EnrolError::SignedOut)));

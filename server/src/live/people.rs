@@ -62,6 +62,12 @@ impl People {
         self.lock().values().filter(|seated| seated.session == session).copied().collect()
     }
 
+    /// The seats of one person, in whatever visits.
+    #[must_use]
+    pub fn of_person(&self, person: Person) -> Vec<Seated> {
+        self.lock().values().filter(|seated| seated.person == person).copied().collect()
+    }
+
     /// The sessions behind all seats, by clinic.
     #[must_use]
     pub fn sessions(&self) -> BTreeMap<ClinicId, Vec<SessionId>> {

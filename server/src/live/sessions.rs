@@ -20,6 +20,11 @@ impl Live {
         loop {
             match ended.recv().await {
                 Ok(Ended::Person(person)) => signaling.revoke(person),
+                Ok(Ended::Others { person, kept }) => {
+                    for seated in self.0.people.of_person(person).into_iter().filter(|seated| seated.session != kept) {
+                        signaling.revoke_in(seated.visit, seated.person);
+                    }
+                }
                 Ok(Ended::Session(session)) => self.close_session(&signaling, session),
                 // The look at all sessions closes what was missed.
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "ends of sessions were missed"),

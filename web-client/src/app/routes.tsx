@@ -8,6 +8,8 @@ import { useText } from '../lib/i18n/text';
 import { buttonLook, Empty, Failed, Loading } from '../lib/ui';
 import { homeOf, maySee, meQuery, rememberPerson, type PageName } from '../features/session/session';
 import { Shell } from '../features/session/shell';
+import { Invitation } from '../features/session/invitation';
+import { AskReset, Reset } from '../features/session/reset';
 import { SignIn } from '../features/session/sign-in';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: Missing });
@@ -38,6 +40,28 @@ const EmergencyAccessPage = lazyRouteComponent(() => import('../features/complia
 const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'Audit') as ComponentType<{ me: Me }>;
 
 const MailPage = lazyRouteComponent(() => import('../features/mail/mail'), 'Mail') as ComponentType<{ me: Me }>;
+const AccountPage = lazyRouteComponent(() => import('../features/account/account'), 'Account') as ComponentType<{ me: Me }>;
+const StaffPage = lazyRouteComponent(() => import('../features/staff/staff'), 'StaffPage') as ComponentType<{ me: Me }>;
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: '/invitation/$token',
+  component: function InvitationRoute() {
+    const { token } = invitation.useParams();
+    const { navigate } = useRouter();
+    return <Invitation token={token} onSignedIn={(me) => void navigate({ to: homeOf(me.role), replace: true })} />;
+  },
+});
+const forgot = createRoute({ getParentRoute: () => root, path: '/forgot', component: AskReset });
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: '/reset/$token',
+  component: function ResetRoute() {
+    return <Reset token={reset.useParams().token} />;
+  },
+});
+const account = createRoute({ getParentRoute: () => app, path: 'account', component: () => <Page name="account">{(me) => <AccountPage me={me} />}</Page> });
+const staffList = createRoute({ getParentRoute: () => app, path: 'staff', component: () => <Page name="staff">{(me) => <StaffPage me={me} />}</Page> });
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
 const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
@@ -63,7 +87,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, emergencyAccess, mail, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, today, quality, audit, emergencyAccess, mail, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

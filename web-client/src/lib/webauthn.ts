@@ -10,7 +10,7 @@ export function keysWork(): boolean {
 export class KeyCancelled extends Error {}
 
 /** Has the person use a key. */
-export async function useKey(options: unknown): Promise<unknown> {
+export async function signWithKey(options: unknown): Promise<unknown> {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options as PublicKeyCredentialRequestOptionsJSON);
   return answered(navigator.credentials.get({ publicKey }));
 }

@@ -38,9 +38,8 @@ pub(crate) struct Confirmation {
     security(("staff" = [])),
     responses(
         (status = 204, description = "Confirmed"),
-        (status = 401, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`totp.failed`, `second_factor.failed`: wrong or used before; `signed_out`"),
         (status = 403, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`second_factor.needs_key`: this role has to use a security key; `origin.foreign`: not from our pages"),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`webauthn.unavailable`: the site has no domain name"),
+        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`totp.failed`, `second_factor.failed`: wrong or used before; `webauthn.unavailable`: the site has no domain name"),
         (status = 423, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`sign_in.locked`: too many failures in a row"),
         TakesBody, SignedIn, Changes, Anyone
     )
@@ -57,13 +56,15 @@ pub(crate) async fn confirm(
             let proof = Proof::Totp(&code);
             confirm::confirm(&state.records, &staff.origin, &staff.session, proof, staff.at)
                 .await
-                .map_err(code_problem)?;
+                .map_err(|error| code_problem(error).within_a_session())?;
         }
         (None, Some(answer)) => {
             let party = state.party.as_deref().ok_or_else(no_keys_here)?;
             let answer = answer_bytes(&answer);
             let proof = Proof::WebAuthn { answer: &answer, party };
-            confirm::confirm(&state.records, &staff.origin, &staff.session, proof, staff.at).await?;
+            confirm::confirm(&state.records, &staff.origin, &staff.session, proof, staff.at)
+                .await
+                .map_err(|error| Problem::from(error).within_a_session())?;
         }
         _ => return Err(Problem::invalid("code, answer: exactly one of the two")),
     }

@@ -49,7 +49,7 @@ impl From<Next> for NextFactor {
 pub(crate) fn entered(state: &AppState, jar: CookieJar, entered: Entered) -> Response {
     match entered {
         Entered::In(signed_in) => {
-            let (jar, me) = signed_in_answer(state, jar, signed_in);
+            let (jar, me) = signed_in_answer(state, jar, *signed_in);
             (jar, Json(me)).into_response()
         }
         Entered::Enrol(token) => {

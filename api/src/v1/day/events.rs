@@ -108,7 +108,7 @@ impl Watch {
                     Err(RecvError::Closed) => return None,
                 },
                 revoked = self.revocations.recv() => match revoked {
-                    Ok(ended) if ended != Ended::Person(self.person) && ended != Ended::Session(self.session) => {}
+                    Ok(ended) if !ended.may_concern(self.person, self.session) => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => self.look_at_session().await,
                     Err(RecvError::Closed) => return None,
                 },

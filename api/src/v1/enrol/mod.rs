@@ -23,6 +23,10 @@ use crate::session::{STAFF_COOKIE, token};
 use crate::v1::auth::second_factor::signed_in_answer;
 use crate::v1::shapes::{Me, shown};
 
+pub(super) use totp::{FactorName, TotpSecret};
+pub(super) use totp_confirm::NewAppCode;
+pub(super) use webauthn::NewKey;
+
 /// Longest name of a factor.
 pub(super) use records::identity::factors::MAX_NAME_CHARS;
 

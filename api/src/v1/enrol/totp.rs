@@ -69,6 +69,6 @@ pub(crate) async fn totp(
 ) -> Result<(StatusCode, Json<TotpSecret>), Problem> {
     bounded("name", &body.name, MAX_NAME_CHARS)?;
     let token = enrolling(&headers)?;
-    let new = enrolment::begin_totp(&state.records, &visitor.origin, &token, &body.name, visitor.at).await?;
+    let new = enrolment::begin_app(&state.records, &visitor.origin, &token, &body.name, visitor.at).await?;
     Ok((StatusCode::CREATED, Json(TotpSecret::shown(&new)?)))
 }

@@ -51,6 +51,6 @@ pub(crate) async fn totp_confirm(
     let token = enrolling(&headers)?;
     let code = digits(&body.code);
     let enrolled =
-        enrolment::confirm_totp(&state.records, &visitor.origin, &token, body.factor_id, &code, visitor.at).await?;
+        enrolment::confirm_app(&state.records, &visitor.origin, &token, body.factor_id, &code, visitor.at).await?;
     Ok(enrolled_answer(&state, jar, enrolled))
 }

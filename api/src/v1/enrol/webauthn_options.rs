@@ -36,6 +36,6 @@ pub(crate) async fn webauthn_options(
 ) -> Result<Json<Value>, Problem> {
     let token = enrolling(&headers)?;
     let party = state.party.as_deref().ok_or_else(no_keys_here)?;
-    let asked = enrolment::key_options(&state.records, &visitor.origin, party, &token, visitor.at).await?;
+    let asked = enrolment::new_key_options(&state.records, &visitor.origin, party, &token, visitor.at).await?;
     options(&asked).map(Json)
 }

@@ -162,11 +162,15 @@ impl Clinic {
         let reason = serde_json::json!({"reason": "found unconscious in the lobby"});
         let path = format!("/api/v1/patients/{}/emergency-access", patient.0);
         let opened = app.signed_in(&second).await.post(&path, reason).await.is(StatusCode::CREATED).json();
+        app.hire("Quinn Quiet", Role::Nurse, &[]).await;
+        let list = signed_in["clinic_admin"].clone().get("/api/v1/staff").await.is(StatusCode::OK).json();
+        let quiet = list["items"].as_array().unwrap().iter().find(|item| item["name"] == "Quinn Quiet").unwrap();
         let ids = Ids {
             appointment: other.appointment_id.0,
             visit: talked.visit_id.0,
             recording: recording.0,
             patient: patient.0,
+            staff: quiet["id"].as_str().unwrap().parse().unwrap(),
             mail: mail::dead(&app).await,
             other_patient: app.riverside.patients.last().unwrap().patient_id.0,
             emergency_access: opened["emergency_access_id"].as_str().unwrap().parse().unwrap(),

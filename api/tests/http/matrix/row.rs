@@ -61,6 +61,8 @@ pub struct Ids {
     pub visit: Uuid,
     pub recording: Uuid,
     pub patient: Uuid,
+    /// A member of staff who does not try anything.
+    pub staff: Uuid,
     /// A message that was given up.
     pub mail: Uuid,
     /// Nobody's patient yet.
@@ -79,6 +81,7 @@ impl Ids {
             patient: Uuid::now_v7(),
             other_patient: Uuid::now_v7(),
             emergency_access: Uuid::now_v7(),
+            staff: Uuid::now_v7(),
             mail: Uuid::now_v7(),
         }
     }

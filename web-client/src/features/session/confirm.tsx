@@ -8,7 +8,7 @@ import type { WaysToConfirm } from '../../lib/api/types';
 import { useText } from '../../lib/i18n/text';
 import { Store } from '../../lib/store';
 import { Button, Dialog, ErrorText, Failed, Loading, problemText, TextField } from '../../lib/ui';
-import { KeyCancelled, keysWork, useKey } from '../../lib/webauthn';
+import { KeyCancelled, keysWork, signWithKey } from '../../lib/webauthn';
 import css from './sign-in.module.css';
 
 interface Question { answer: (given: boolean) => void; given: Promise<boolean> }
@@ -71,7 +71,7 @@ function ConfirmDialog({ answer }: { answer: (given: boolean) => void }) {
     if (code.length !== 6) setError(t('sign_in.code.missing'));
     else void give(() => post('/auth/confirm', { code }));
   };
-  const press = () => void give(async () => post('/auth/confirm', { answer: await useKey(ways.data?.webauthn) }));
+  const press = () => void give(async () => post('/auth/confirm', { answer: await signWithKey(ways.data?.webauthn) }));
 
   return (
     <Dialog

@@ -1,6 +1,7 @@
 // Adding a second factor: the same two forms before one is in and on the account page, and the recovery codes.
 
-import { useEffect, useState, type FormEvent } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import { useId, useState, type FormEvent } from 'react';
 import type { TotpSecret } from '../../lib/api/types';
 import { useText } from '../../lib/i18n/text';
 import { Button, ErrorText, Failed, Loading, TextField } from '../../lib/ui';
@@ -11,17 +12,12 @@ import css from './factor-forms.module.css';
 /** Shows a new secret and takes the first code of it. */
 export function AppForm({ begin, confirm }: { begin: () => Promise<TotpSecret>; confirm: (factor: string, code: string) => Promise<void> }) {
   const { t } = useText();
-  const [secret, setSecret] = useState<TotpSecret | null>(null);
-  const [failed, setFailed] = useState<unknown>(null);
+  const shown = useId();
+  // One secret for each time that this form is shown: a new one makes the former one worthless.
+  const { data: secret, error: failed, refetch } = useQuery({ queryKey: ['new-app', shown], queryFn: begin, gcTime: 0, staleTime: Infinity, retry: false, refetchOnWindowFocus: false, refetchOnReconnect: false });
   const [code, setCode] = useState('');
   const { busy, error, run } = useSubmit({ 'totp.wrong': 'app.code.wrong' });
-  const start = () => {
-    setFailed(null);
-    begin().then(setSecret, setFailed);
-  };
-  // One secret for each time that this form is shown; the effect runs for nothing else.
-  useEffect(start, []); // eslint-disable-line react-hooks/exhaustive-deps
-  if (!secret) return failed ? <Failed error={failed} onRetry={start} /> : <Loading />;
+  if (!secret) return failed ? <Failed error={failed} onRetry={() => void refetch()} /> : <Loading />;
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void run(code.length === 6 ? null : t('sign_in.code.missing'), () => confirm(secret.factor_id, code));

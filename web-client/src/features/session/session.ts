@@ -15,14 +15,14 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'mail';
+export type PageName = 'today' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'mail' | 'staff' | 'account';
 
 const PAGES: Record<Role, readonly PageName[]> = {
   provider: ['today', 'visit'],
   nurse: ['today', 'visit'],
   front_desk: ['today'],
-  clinic_admin: ['quality', 'audit', 'mail'],
-  compliance: ['audit', 'emergency_access', 'quality', 'visit'],
+  clinic_admin: ['quality', 'staff', 'audit', 'mail'],
+  compliance: ['audit', 'emergency_access', 'quality', 'staff', 'visit'],
   super_admin: [],
   patient: [],
   guardian: [],
@@ -30,11 +30,11 @@ const PAGES: Record<Role, readonly PageName[]> = {
 };
 
 export function maySee(role: Role, page: PageName): boolean {
-  return PAGES[role].includes(page);
+  return page === 'account' || PAGES[role].includes(page);
 }
 
-export function navOf(role: Role): Exclude<PageName, 'visit'>[] {
-  return PAGES[role].filter((page) => page !== 'visit');
+export function navOf(role: Role): Exclude<PageName, 'visit' | 'account'>[] {
+  return PAGES[role].filter((page) => page !== 'visit' && page !== 'account');
 }
 
 export function homeOf(role: Role): string {
@@ -45,15 +45,20 @@ export function homeOf(role: Role): string {
 export async function signOut(queries: QueryClient): Promise<void> {
   await post<undefined>('/auth/sign-out').catch(() => undefined);
   forgetDrafts();
-  queries.clear();
   queries.setQueryData(meQuery.queryKey, null);
+  forgetAnswers(queries);
+}
+
+/** Drops everything that the server said, but for who is signed in: views hang on that, and would not see it replaced. */
+function forgetAnswers(queries: QueryClient): void {
+  queries.removeQueries({ predicate: (query) => query.queryKey[0] !== meQuery.queryKey[0] });
 }
 
 /** Someone has signed in: what another person left in this tab goes. */
 export function signedIn(queries: QueryClient, me: Me): void {
   if (lastPerson !== null && lastPerson !== me.staff_id) {
     forgetDrafts();
-    queries.clear();
+    forgetAnswers(queries);
   }
   lastPerson = me.staff_id;
   queries.setQueryData(meQuery.queryKey, me);

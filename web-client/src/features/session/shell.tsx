@@ -26,7 +26,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
           {navOf(me.role).map((page) => <Link key={page} to={`/app/${page}`} activeProps={{ 'aria-current': 'page' }}>{t(`nav.${page}`)}</Link>)}
         </nav>
         <div className={css.account}>
-          <p className={css.who}><span>{me.name}</span> <span>{t(`role.${me.role}`)}, {me.clinic.name}</span></p>
+          <Link to="/app/account" className={css.who} aria-label={t('nav.account')}><span>{me.name}</span> <span>{t(`role.${me.role}`)}, {me.clinic.name}</span></Link>
           <LanguageSwitch className={css.lang} />
           <Button kind="quiet" onClick={() => void signOut(queries)}>{t('sign_out')}</Button>
         </div>

@@ -1,12 +1,13 @@
 // Staff sign-in: email and password, then a second factor: a code, a security key, or a recovery code. One form each.
 
 import { useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { call, post } from '../../lib/api/client';
 import type { Me, NextFactor } from '../../lib/api/types';
 import { useText } from '../../lib/i18n/text';
 import { Button, ErrorText, Notice, TextField } from '../../lib/ui';
-import { keysWork, useKey } from '../../lib/webauthn';
+import { keysWork, signWithKey } from '../../lib/webauthn';
 import { Enrol } from './enrol';
 import { Frame, useSite } from './frame';
 import { signedIn } from './session';
@@ -78,6 +79,7 @@ function PasswordForm({ onNext }: { onNext: (next: NextFactor) => void }) {
         {error && <ErrorText>{error}</ErrorText>}
         <Button type="submit" kind="primary" large busy={busy}>{t('sign_in.submit')}</Button>
       </form>
+      <Link to="/forgot" className={css.link}>{t('sign_in.forgot')}</Link>
     </>
   );
 }
@@ -115,7 +117,7 @@ function KeyForm({ onEntered }: { onEntered: (me: Me) => void }) {
   const { busy, error, run } = useSubmit({ 'second_factor.failed': 'key.failed', 'sign_in.locked': 'sign_in.locked' });
   const press = () => void run(keysWork() ? null : t('key.not_here'), async () => {
     const options = await post<unknown>('/auth/webauthn/options');
-    onEntered(await post<Me>('/auth/webauthn', { answer: await useKey(options) }));
+    onEntered(await post<Me>('/auth/webauthn', { answer: await signWithKey(options) }));
   });
   return (
     <>
