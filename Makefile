@@ -17,7 +17,7 @@ STEP = @printf '\n\033[1m== %s\033[0m\n'
 NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help setup setup-test run build test test-fast lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
+.PHONY: help setup setup-test run build test test-fast lint bench e2e web lint-rust lint-web test-rust test-web debug-binary endurance-keys
 
 help: ## Say what each target does
 	@printf 'Bedside. Targets:\n'
@@ -78,6 +78,9 @@ debug-binary:
 
 bench: setup-test build ## Measure; results in target/bench/summary.json
 	@scripts/bench
+
+endurance-keys: setup-test debug-binary ## Kill the renewal of keys 60 times beside writers
+	@BEDSIDE_KEY_KILLS=$${BEDSIDE_KEY_KILLS:-60} scripts/with-postgres scripts/cargo-test --workspace --profile endurance --no-capture -E 'binary(keys) & test(killed)'
 
 web: web-client/dist/index.html
 

@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Tra
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key};
+use crate::key_ring::Keys;
+use crate::{Error, Pending, RequestContext, Tx, clinics, data_key};
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
 const CONNECTIONS: u32 = 16;
@@ -22,7 +23,7 @@ const PASSWORDS_AT_ONCE: usize = 2;
 #[derive(Clone)]
 pub struct Records {
     pool: PgPool,
-    keys: KeyRing,
+    keys: Keys,
     password_checks: Arc<Semaphore>,
 }
 
@@ -31,10 +32,10 @@ impl Records {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
+    pub async fn connect(app_url: &str, keys: impl Into<Keys>) -> Result<Self, ConnectError> {
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
-        let records = Self { pool, keys, password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
+        let records = Self { pool, keys: keys.into(), password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) };
         records.check_role().await?;
         records.check_keys().await?;
         Ok(records)
@@ -73,7 +74,7 @@ impl Records {
         &self.pool
     }
 
-    pub(crate) fn keys(&self) -> &KeyRing {
+    pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 
@@ -159,6 +160,9 @@ pub enum ConnectError {
         "the key ring is not the one that this database was written with; restore its file from your backup: without it the records can't be read"
     )]
     OtherKeyRing,
+    /// The key service can't be asked, or refuses.
+    #[error(transparent)]
+    Keys(crate::key_ring::KeyServiceError),
     /// The role could see other clinics' rows.
     #[error("the database role {0} may go around row-level security; connect as bedside_app")]
     TooPowerful(String),
@@ -168,6 +172,7 @@ impl ConnectError {
     fn of(error: Error) -> Self {
         match error {
             Error::Database(error) => Self::Unreachable(error),
+            Error::Keys(error) => Self::Keys(error),
             other => Self::Unreachable(sqlx::Error::Protocol(other.to_string())),
         }
     }

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Flags};
 use crate::data_dir::DataDir;
+use crate::keys::{self, KeysCommand};
 use crate::{database, demo, doctor, logging, recordings, serve};
 
 /// Self-hosted telehealth: waiting room, video visits, recordings, notes, audit.
@@ -46,6 +47,11 @@ enum Command {
     Demo {
         #[command(subcommand)]
         what: DemoCommand,
+    },
+    /// The keys that the records are encrypted with
+    Keys {
+        #[command(subcommand)]
+        what: KeysCommand,
     },
     /// Recordings that lie in the data folder
     Recordings {
@@ -115,6 +121,10 @@ impl Cli {
             }
             Command::Demo { what: DemoCommand::Code { email } } => {
                 println!("{}", demo::code(&DataDir::open_shared(&config.data.dir)?, &email)?);
+            }
+            Command::Keys { what } => {
+                let (data, runtime, database) = open(&config)?;
+                return runtime.block_on(keys::run(what, &database.records, &data));
             }
             Command::Recordings { what } => {
                 let (data, runtime, database) = open(&config)?;

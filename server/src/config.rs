@@ -2,12 +2,16 @@
 //!
 //! Everything is parsed and checked here, before a port is bound or a file is touched.
 
+mod keys;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+
+pub use keys::{KeyProvider, Keys};
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";
@@ -24,6 +28,8 @@ pub struct Config {
     pub data: Data,
     /// PostgreSQL.
     pub database: Database,
+    /// The key-encryption keys.
+    pub keys: Keys,
     /// What people see of this installation.
     pub site: Site,
     /// Logs.
@@ -142,6 +148,7 @@ impl Default for Config {
             media: Media::default(),
             data: Data::default(),
             database: Database::default(),
+            keys: Keys::default(),
             site: Site::default(),
             log: Log { level: Level::Info, format: LogFormat::Text },
         }
@@ -308,6 +315,7 @@ impl Config {
                 "port 0 is not allowed, since clients are told the port; choose one, such as 3478".into(),
             );
         }
+        self.keys.check()?;
         if self.database.url.is_some() != self.database.owner_url.is_some() {
             return wrong(
                 "database.url, database.owner_url",
@@ -366,17 +374,17 @@ fn one_line(error: figment::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn load(toml: &str) -> Result<Config, ConfigError> {
+    pub(crate) fn load(toml: &str) -> Result<Config, ConfigError> {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let file = dir.path().join("bedside.toml");
         std::fs::write(&file, toml).expect("writable");
         Config::load(&Flags { config: Some(file), ..Flags::default() })
     }
 
-    fn message(toml: &str) -> String {
+    pub(crate) fn message(toml: &str) -> String {
         load(toml).expect_err("refused").to_string()
     }
 

@@ -39,7 +39,7 @@ pub struct App {
     pub provider: StaffId,
     document: Document,
     /// Dropped last: the database goes with it.
-    _database: TestDatabase,
+    pub database: TestDatabase,
 }
 
 impl App {
@@ -80,7 +80,7 @@ impl App {
             shelf,
             provider: nobody,
             document: Document::served(),
-            _database: database,
+            database,
         });
         let me = app.signed_in(&app.riverside.provider).await.get("/api/v1/me").await.json();
         let provider = me["staff_id"].as_str().unwrap().parse().unwrap();

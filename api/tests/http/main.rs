@@ -16,3 +16,4 @@ mod recordings;
 mod roles;
 mod sign_in;
 mod story;
+mod tampering;

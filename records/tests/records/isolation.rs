@@ -18,6 +18,8 @@ async fn filled() -> (World, Vec<String>) {
             world.records.begin(records::RequestContext::system("test", site.clinic, crate::cast::NOW)).await.unwrap();
         let assigned = records::staff::assign(&mut tx, site.provider, site.patient(0)).await.unwrap();
         tx.commit(assigned).await.unwrap();
+        let renewed = records::keys::Scope::Patient(site.patient(0));
+        records::keys::rotate(&world.records, renewed, &|| crate::cast::NOW, |_| ()).await.unwrap();
     }
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'clinic_id'

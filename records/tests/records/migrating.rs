@@ -17,12 +17,14 @@ async fn a_database_of_a_newer_version_is_refused_in_one_line_and_left_alone() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (29990101000000, 'future', true, '', 0)",
     )
     .await;
+    let versions = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut db.owner().await).await.unwrap()
+    };
+    let before = versions().await;
     let refused = migrate(&db.owner_url()).await.expect_err("must be refused");
     assert!(matches!(refused, MigrateError::Newer(29_990_101_000_000)));
     assert!(!refused.to_string().contains('\n'));
-    let versions: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut db.owner().await).await.unwrap();
-    assert_eq!(versions, 3);
+    assert_eq!(versions().await, before);
 }
 
 #[tokio::test]
