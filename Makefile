@@ -18,7 +18,7 @@ NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
 .PHONY: help setup setup-test run build test test-fast test-cancel lint bench e2e web lint-rust lint-web test-rust test-web debug-binary \
-	proofs endurance-audit endurance-kill attack-api attack-sql mutants
+	proofs endurance-audit endurance-keys endurance-kill attack-api attack-sql mutants
 
 help: ## Say what each target does
 	@printf 'Bedside. Targets:\n'
@@ -108,6 +108,9 @@ endurance-audit: setup-test ## Change the audit log 10,000 times and kill its se
 
 bench: setup-test build ## Measure; results in target/bench/summary.json
 	@scripts/bench
+
+endurance-keys: setup-test debug-binary ## Kill the renewal of keys 60 times beside writers
+	@BEDSIDE_KEY_KILLS=$${BEDSIDE_KEY_KILLS:-60} scripts/with-postgres scripts/cargo-test --workspace --profile endurance --no-capture -E 'binary(keys) & test(killed)'
 
 web: web-client/dist/index.html
 

@@ -212,6 +212,10 @@ impl From<records::Error> for Problem {
                 tracing::error!(%error, "the database did not do it");
                 Self::unavailable()
             }
+            records::Error::Keys(error) => {
+                tracing::error!(%error, "the key service did not do it");
+                Self::unavailable()
+            }
             error => {
                 tracing::error!(%error, "a record can't be used");
                 Self::internal()

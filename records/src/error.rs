@@ -21,6 +21,9 @@ pub enum Error {
     /// A stored value does not open: wrong key ring, destroyed key, or somebody moved or changed it.
     #[error("a stored value does not open ({0}); check that the key ring is the one this database was written with")]
     Sealed(&'static str),
+    /// The key-encryption keys can't be asked right now, or refuse.
+    #[error(transparent)]
+    Keys(crate::key_ring::KeyServiceError),
     /// A stored value is not one that this version writes.
     #[error("a stored value of {0} is unknown to this version; run the newer version")]
     UnknownValue(&'static str),

@@ -1,239 +1,207 @@
-//! The key-encryption keys: a local file that only the server's user may read.
+//! The key-encryption keys: what wraps data keys, and never stands in the database.
 //!
-//! [`KeyRing::wrap`] and [`KeyRing::unwrap`] are the one door through which data keys pass, so a cloud key service can
-//! stand behind it as well.
+//! [`Keys`] is the one door through which data keys pass. Behind it stand key services, all alike to the rest of the
+//! house: the local key ring ([`KeyRing`]), a file; and AWS KMS ([`AwsKms`]). The first one wraps what is new; all
+//! unwrap what they have wrapped, so moving from one to another is a rotation.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+mod cache;
+mod kms;
+mod ring;
+mod ring_file;
+
 use std::sync::Arc;
+use std::time::Instant;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use futures_util::future::try_join_all;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use crate::Error;
-use crate::token::sha256;
+pub use kms::{AwsKms, KmsSettings};
+pub use ring::KeyRing;
+pub use ring_file::{KeyRingError, RingKey};
 
-/// Permission bits that nobody but the owner may have.
-const OTHERS: u32 = 0o077;
+use cache::Cache;
 
-/// Key-encryption keys by id; the newest wraps, all unwrap. Cheap to clone.
-#[derive(Clone)]
-pub struct KeyRing(Arc<Vec<WrappingKey>>);
+/// A data key, bare.
+pub(crate) type DataKey = Zeroizing<[u8; 32]>;
 
-struct WrappingKey {
-    id: String,
-    key: RandomizedNonceKey,
+/// What a wrapped data key is bound to: it must be said again to unwrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bound<'a> {
+    pub purpose: &'a str,
+    pub owner: Uuid,
+    pub version: i32,
 }
 
-/// The file: JSON, oldest key first.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RingFile {
-    format: u32,
-    keys: Vec<KeyEntry>,
+impl Bound<'_> {
+    /// As associated data.
+    fn text(&self) -> String {
+        format!("data_key|{}|{}|{}", self.purpose, self.owner, self.version)
+    }
 }
 
-#[derive(Serialize, Deserialize, ZeroizeOnDrop)]
-#[serde(deny_unknown_fields)]
-struct KeyEntry {
-    /// First 8 bytes of the key's SHA-256, hex: names the key and tells a damaged one.
-    id: String,
-    /// 32 bytes, base64.
-    key: String,
+/// A data key, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrapped {
+    /// Id of the key-encryption key.
+    pub wrapping_key: String,
+    /// The data key under it.
+    pub bytes: Vec<u8>,
 }
 
-const FORMAT: u32 = 1;
+/// A keeper of key-encryption keys.
+#[async_trait::async_trait]
+pub(crate) trait KeyService: Send + Sync {
+    /// Whether this service made this id. It may still have lost the key.
+    fn made(&self, wrapping_key: &str) -> bool;
+    /// Whether asking costs a network call: answers are cached then.
+    fn remote(&self) -> bool;
+    /// Id of the key that wraps now.
+    async fn newest(&self) -> Result<String, KeyServiceError>;
+    /// Makes a data key and wraps it.
+    async fn generate(&self, bound: Bound<'_>) -> Result<(DataKey, Wrapped), KeyServiceError> {
+        let mut key = DataKey::new([0; 32]);
+        rand::fill(&mut *key).map_err(|_| KeyServiceError::Away("the operating system gives no randomness".into()))?;
+        let wrapped = self.wrap(&key, bound).await?;
+        Ok((key, wrapped))
+    }
+    /// Wraps a data key with the newest key.
+    async fn wrap(&self, key: &DataKey, bound: Bound<'_>) -> Result<Wrapped, KeyServiceError>;
+    /// Unwraps a data key.
+    async fn unwrap(&self, wrapped: &Wrapped, bound: Bound<'_>) -> Result<DataKey, KeyServiceError>;
+    /// Wraps with the newest key what this service has wrapped before.
+    async fn rewrap(&self, wrapped: &Wrapped, bound: Bound<'_>) -> Result<Wrapped, KeyServiceError> {
+        let key = self.unwrap(wrapped, bound).await?;
+        self.wrap(&key, bound).await
+    }
+}
 
-impl KeyRing {
-    /// Reads the key ring at `path`, or makes one with a random key if there is no file (mode 0600, fsynced).
-    ///
-    /// # Errors
-    /// See [`KeyRingError`].
-    pub fn open_or_create(path: &Path) -> Result<Self, KeyRingError> {
-        match Self::open(path) {
-            Err(KeyRingError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                create(path).map_err(|source| KeyRingError::Io { path: path.display().to_string(), source })?;
-                Self::open(path)
-            }
-            opened => opened,
+/// A key service did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyServiceError {
+    /// It can't be reached, or is too busy: trying again may help.
+    #[error("the key service can't be reached: {0}; nothing is lost, try again when it answers")]
+    Away(String),
+    /// It answered that it will not.
+    #[error("the key service refuses: {0}")]
+    Refused(String),
+    /// No service that is configured made, or still has, this wrapping key.
+    #[error(
+        "the key-encryption key {0} is neither in the key ring nor in a configured key service; restore the key ring from your backup"
+    )]
+    Unknown(String),
+    /// Not what was wrapped here, or bound to something else.
+    #[error("a wrapped data key does not open")]
+    Damaged,
+}
+
+impl From<KeyServiceError> for crate::Error {
+    fn from(error: KeyServiceError) -> Self {
+        match error {
+            KeyServiceError::Damaged => Self::Sealed("data key"),
+            KeyServiceError::Unknown(_) => Self::Sealed("data key: its wrapping key is not in the key ring"),
+            away @ (KeyServiceError::Away(_) | KeyServiceError::Refused(_)) => Self::Keys(away),
         }
     }
+}
 
-    /// Reads the key ring at `path`.
-    ///
-    /// # Errors
-    /// See [`KeyRingError`]; also if there is no file.
-    pub fn open(path: &Path) -> Result<Self, KeyRingError> {
-        let shown = || path.display().to_string();
-        let io = |source| KeyRingError::Io { path: shown(), source };
-        let damaged = |what: &str| KeyRingError::Damaged { path: shown(), what: what.to_owned() };
+/// All key services of this installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Keys(Arc<Services>);
 
-        let file = File::open(path).map_err(io)?;
-        let mode = file.metadata().map_err(io)?.mode() & 0o7777;
-        if mode & OTHERS != 0 {
-            return Err(KeyRingError::TooOpen { path: shown(), mode });
-        }
-        let text = Zeroizing::new(io::read_to_string(file).map_err(io)?);
-        let ring: RingFile = serde_json::from_str(&text).map_err(|_| damaged("not the JSON that it should be"))?;
-        if ring.format != FORMAT {
-            return Err(damaged(&format!("format {} is not {FORMAT}", ring.format)));
-        }
-        let mut keys = Vec::with_capacity(ring.keys.len());
-        for entry in &ring.keys {
-            let bytes =
-                Zeroizing::new(STANDARD.decode(entry.key.as_bytes()).map_err(|_| damaged("a key is not base64"))?);
-            if bytes.len() != 32 || key_id(&bytes) != entry.id {
-                return Err(damaged(&format!("key {} is not the one that was written", entry.id)));
-            }
-            let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| damaged("a key can't be used"))?;
-            keys.push(WrappingKey { id: entry.id.clone(), key });
-        }
-        if keys.is_empty() {
-            return Err(damaged("it has no key"));
-        }
-        Ok(Self(Arc::new(keys)))
+struct Services {
+    /// The first wraps.
+    services: Vec<Box<dyn KeyService>>,
+    cache: Arc<Cache>,
+}
+
+impl From<KeyRing> for Keys {
+    fn from(ring: KeyRing) -> Self {
+        Self::new(vec![Box::new(ring)])
+    }
+}
+
+impl Keys {
+    /// KMS wraps; what the key ring has wrapped before still unwraps.
+    #[must_use]
+    pub fn kms(kms: AwsKms, ring: Option<KeyRing>) -> Self {
+        let mut services: Vec<Box<dyn KeyService>> = vec![Box::new(kms)];
+        services.extend(ring.map(|ring| Box::new(ring) as Box<dyn KeyService>));
+        Self::new(services)
+    }
+
+    /// The key ring wraps; what KMS has wrapped before still unwraps.
+    #[must_use]
+    pub fn ring(ring: KeyRing, kms: Option<AwsKms>) -> Self {
+        let mut services: Vec<Box<dyn KeyService>> = vec![Box::new(ring)];
+        services.extend(kms.map(|kms| Box::new(kms) as Box<dyn KeyService>));
+        Self::new(services)
+    }
+
+    fn new(services: Vec<Box<dyn KeyService>>) -> Self {
+        Self(Arc::new(Services { services, cache: Cache::new() }))
+    }
+
+    fn first(&self) -> &dyn KeyService {
+        self.0.services.first().expect("every constructor gives one").as_ref()
+    }
+
+    fn maker(&self, wrapping_key: &str) -> Result<&dyn KeyService, KeyServiceError> {
+        let made = self.0.services.iter().find(|service| service.made(wrapping_key));
+        made.map(AsRef::as_ref).ok_or_else(|| KeyServiceError::Unknown(wrapping_key.to_owned()))
     }
 
     /// Whether a data key that was wrapped by this one can be unwrapped.
     pub(crate) fn has(&self, wrapping_key: &str) -> bool {
-        self.0.iter().any(|key| key.id == wrapping_key)
+        self.maker(wrapping_key).is_ok()
     }
 
-    /// Encrypts a data key with the newest key-encryption key; gives that key's id, too. `bound` must be said again to
-    /// unwrap.
-    pub(crate) fn wrap(&self, data_key: &[u8; 32], bound: &str) -> Result<(String, Vec<u8>), Error> {
-        let newest = self.0.last().expect("a ring without keys does not open");
-        let mut sealed = data_key.to_vec();
-        let nonce = newest
-            .key
-            .seal_in_place_append_tag(Aad::from(bound), &mut sealed)
-            .map_err(|_| Error::Sealed("data key"))?;
-        sealed.splice(0..0, nonce.as_ref().iter().copied());
-        Ok((newest.id.clone(), sealed))
+    /// Id of the key that wraps now.
+    pub(crate) async fn newest(&self) -> Result<String, KeyServiceError> {
+        self.first().newest().await
     }
 
-    /// Decrypts a data key.
-    pub(crate) fn unwrap(&self, wrapping_key: &str, wrapped: &[u8], bound: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
-        const BAD: Error = Error::Sealed("data key");
-        let key = &self
-            .0
-            .iter()
-            .find(|key| key.id == wrapping_key)
-            .ok_or(Error::Sealed("data key: its wrapping key is not in the key ring"))?
-            .key;
-        let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN).ok_or(BAD)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| BAD)?;
-        let mut sealed = Zeroizing::new(sealed.to_vec());
-        let plain = key.open_in_place(nonce, Aad::from(bound), &mut sealed).map_err(|_| BAD)?;
-        Ok(Zeroizing::new(<[u8; 32]>::try_from(&*plain).map_err(|_| BAD)?))
+    /// A fresh data key.
+    pub(crate) async fn generate(&self, bound: Bound<'_>) -> Result<(DataKey, Wrapped), KeyServiceError> {
+        let (key, wrapped) = self.first().generate(bound).await?;
+        if self.first().remote() {
+            self.keep(&wrapped, bound, &key);
+        }
+        Ok((key, wrapped))
     }
-}
 
-fn key_id(key: &[u8]) -> String {
-    hex::encode(&sha256(key)[..8])
-}
+    /// A data key, from memory if the same wrapped bytes were unwrapped a short while ago.
+    pub(crate) async fn unwrap(&self, wrapped: &Wrapped, bound: Bound<'_>) -> Result<DataKey, KeyServiceError> {
+        let maker = self.maker(&wrapped.wrapping_key)?;
+        if !maker.remote() {
+            return maker.unwrap(wrapped, bound).await;
+        }
+        if let Some(key) = self.0.cache.find(wrapped, bound, Instant::now()) {
+            return Ok(key);
+        }
+        let key = maker.unwrap(wrapped, bound).await?;
+        self.keep(wrapped, bound, &key);
+        Ok(key)
+    }
 
-/// Writes a ring with one random key beside `path` and renames it there, so that a crash leaves no half of one.
-fn create(path: &Path) -> io::Result<()> {
-    let mut key = Zeroizing::new([0u8; 32]);
-    rand::fill(&mut *key).map_err(|_| io::Error::other("the operating system gives no randomness"))?;
-    let ring = RingFile { format: FORMAT, keys: vec![KeyEntry { id: key_id(&*key), key: STANDARD.encode(*key) }] };
-    let text = Zeroizing::new(serde_json::to_string_pretty(&ring).map_err(io::Error::other)?);
-
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let fresh = path.with_extension("new");
-    let _ = fs::remove_file(&fresh);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    // A ring that appeared meanwhile is not overwritten: data may be sealed with it already.
-    fs::hard_link(&fresh, path)
-        .or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
-    fs::remove_file(&fresh)?;
-    File::open(folder)?.sync_all()
-}
-
-/// The key ring can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyRingError {
-    /// Others may read it.
-    #[error("the key ring {path} may be read by others (mode {mode:04o}); run: chmod 600 {path}")]
-    TooOpen {
-        /// The file.
-        path: String,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Not what was written.
-    #[error(
-        "the key ring {path} is damaged ({what}); restore it from your backup: without it the records can't be read"
-    )]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        what: String,
-    },
-    /// The file system refused.
-    #[error("the key ring {path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    #[test]
-    fn a_ring_that_others_may_read_is_refused_with_the_command_that_mends_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        KeyRing::open_or_create(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        for mode in [0o640, 0o604, 0o660, 0o644] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let refusal = KeyRing::open_or_create(&path).err().expect("must be refused").to_string();
-            assert!(refusal.contains("chmod 600"), "{refusal}");
-            assert!(!refusal.contains('\n'), "{refusal}");
+    fn keep(&self, wrapped: &Wrapped, bound: Bound<'_>, key: &DataKey) {
+        if self.0.cache.keep(wrapped, bound, key, Instant::now()) {
+            tokio::spawn(cache::sweep(self.0.cache.clone()));
         }
     }
 
-    #[test]
-    fn a_data_key_opens_again_after_a_restart_and_only_where_it_was_bound() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        let (id, wrapped) = KeyRing::open_or_create(&path).unwrap().wrap(&[7; 32], "patient|a").unwrap();
-        let again = KeyRing::open_or_create(&path).unwrap();
-        assert_eq!(*again.unwrap(&id, &wrapped, "patient|a").unwrap(), [7; 32]);
-        assert!(again.unwrap(&id, &wrapped, "patient|b").is_err());
-        let other = KeyRing::open_or_create(&folder.path().join("other.json")).unwrap();
-        assert!(other.unwrap(&id, &wrapped, "patient|a").is_err());
+    /// Many at once: a remote service is asked for several at a time.
+    pub(crate) async fn unwrap_all(&self, all: &[(Wrapped, Bound<'_>)]) -> Result<Vec<DataKey>, KeyServiceError> {
+        try_join_all(all.iter().map(|(wrapped, bound)| self.unwrap(wrapped, *bound))).await
     }
 
-    #[test]
-    fn a_damaged_ring_is_never_replaced_by_a_new_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        KeyRing::open_or_create(&path).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let at = text.find("\"key\": \"").unwrap() + 8;
-        let mut bytes = text.into_bytes();
-        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-        fs::write(&path, &bytes).unwrap();
-        assert!(matches!(KeyRing::open_or_create(&path), Err(KeyRingError::Damaged { .. })));
-        assert_eq!(fs::read(&path).unwrap(), bytes);
+    /// The same data key under the newest key-encryption key.
+    pub(crate) async fn rewrap(&self, wrapped: &Wrapped, bound: Bound<'_>) -> Result<Wrapped, KeyServiceError> {
+        if self.first().made(&wrapped.wrapping_key) {
+            return self.first().rewrap(wrapped, bound).await;
+        }
+        let key = self.maker(&wrapped.wrapping_key)?.unwrap(wrapped, bound).await?;
+        self.first().wrap(&key, bound).await
     }
 }

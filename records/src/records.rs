@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 
 use crate::audit::{Journal, Pulse};
 use crate::policy::{self, PolicyError};
-use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key, identity};
+use crate::{Error, Pending, RequestContext, Tx, clinics, data_key, identity};
+use crate::key_ring::Keys;
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
 const CONNECTIONS: u32 = 16;
@@ -26,7 +27,7 @@ const UNKNOWN_SITE: &str = "http://site.invalid";
 #[derive(Clone)]
 pub struct Records {
     pool: PgPool,
-    keys: KeyRing,
+    keys: Keys,
     password_checks: Arc<Semaphore>,
     identity: Arc<identity::Settings>,
     base_url: Arc<str>,
@@ -39,13 +40,13 @@ impl Records {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub async fn connect(app_url: &str, keys: KeyRing) -> Result<Self, ConnectError> {
+    pub async fn connect(app_url: &str, keys: impl Into<Keys>) -> Result<Self, ConnectError> {
         policy::load().map_err(|error| ConnectError::Policies(error.clone()))?;
         let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
         let pool = pool_options().connect_lazy_with(options);
         let records = Self {
             pool,
-            keys,
+            keys: keys.into(),
             password_checks: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
             identity: Arc::default(),
             base_url: Arc::from(UNKNOWN_SITE),
@@ -134,7 +135,7 @@ impl Records {
         &self.pool
     }
 
-    pub(crate) fn keys(&self) -> &KeyRing {
+    pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 
@@ -223,6 +224,9 @@ pub enum ConnectError {
         "the key ring is not the one that this database was written with; restore its file from your backup: without it the records can't be read"
     )]
     OtherKeyRing,
+    /// The key service can't be asked, or refuses.
+    #[error(transparent)]
+    Keys(crate::key_ring::KeyServiceError),
     /// The role could see other clinics' rows.
     #[error("the database role {0} may go around row-level security; connect as bedside_app")]
     TooPowerful(String),
@@ -232,6 +236,7 @@ impl ConnectError {
     fn of(error: Error) -> Self {
         match error {
             Error::Database(error) => Self::Unreachable(error),
+            Error::Keys(error) => Self::Keys(error),
             other => Self::Unreachable(sqlx::Error::Protocol(other.to_string())),
         }
     }

@@ -1,5 +1,7 @@
 //! Encryption of single values, bound to the place where they stand.
 
+use std::sync::{Arc, OnceLock};
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use uuid::Uuid;
 use zeroize::Zeroize;
@@ -31,25 +33,43 @@ impl Place {
     }
 }
 
-/// The data keys of one owner (a patient, a clinic), by version; the last one seals.
+/// The first value that did not open, shared by a transaction and its keys.
+pub(crate) type Unopened = Arc<OnceLock<Place>>;
+
+/// The data keys of one owner (a patient, a clinic), by version: all open, the active one seals.
 pub(crate) struct DataKeys {
-    pub(crate) owner: Uuid,
-    pub(crate) versions: Vec<(i32, RandomizedNonceKey)>,
+    owner: Uuid,
+    versions: Vec<(i32, RandomizedNonceKey)>,
+    active: Option<i32>,
+    unopened: Unopened,
 }
 
 impl DataKeys {
-    pub(crate) fn push(&mut self, version: i32, key: &[u8; 32]) -> Result<(), Error> {
+    /// No version yet. What does not open is noted in `unopened`.
+    pub(crate) fn of(owner: Uuid, unopened: Unopened) -> Self {
+        Self { owner, versions: Vec::new(), active: None, unopened }
+    }
+
+    pub(crate) fn push(&mut self, version: i32, key: &[u8; 32], active: bool) -> Result<(), Error> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Error::Sealed("data key"))?;
         self.versions.push((version, key));
+        if active {
+            self.active = Some(version);
+        }
         Ok(())
+    }
+
+    fn version(&self, version: i32) -> Option<&RandomizedNonceKey> {
+        self.versions.iter().find(|(known, _)| *known == version).map(|(_, key)| key)
     }
 
     /// Seals `plain` for `place`.
     pub(crate) fn seal(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>, Error> {
-        let (version, key) = self.versions.last().ok_or(Error::Sealed(place.column))?;
+        let sealing = self.active.and_then(|version| Some((version, self.version(version)?)));
+        let (version, key) = sealing.ok_or(Error::Sealed(place.column))?;
         let mut body = plain.to_vec();
         let nonce = key
-            .seal_in_place_append_tag(Aad::from(self.bound(place, *version)), &mut body)
+            .seal_in_place_append_tag(Aad::from(self.bound(place, version)), &mut body)
             .map_err(|_| Error::Sealed(place.column))?;
         let mut sealed = Vec::with_capacity(HEADER + body.len());
         sealed.push(FORMAT);
@@ -66,6 +86,15 @@ impl DataKeys {
 
     /// Opens what was sealed for `place`.
     pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Phi<Vec<u8>>, Error> {
+        let opened = self.try_open(place, sealed);
+        if opened.is_err() {
+            // The first one is enough.
+            let _ = self.unopened.set(place);
+        }
+        opened
+    }
+
+    fn try_open(&self, place: Place, sealed: &[u8]) -> Result<Phi<Vec<u8>>, Error> {
         let bad = Error::Sealed(place.column);
         let (Some(&FORMAT), Some(version), Some(nonce), Some(body)) =
             (sealed.first(), sealed.get(1..5), sealed.get(5..HEADER), sealed.get(HEADER..))
@@ -73,7 +102,7 @@ impl DataKeys {
             return Err(bad);
         };
         let version = i32::from_be_bytes(version.try_into().expect("4 bytes"));
-        let Some((_, key)) = self.versions.iter().find(|(known, _)| *known == version) else {
+        let Some(key) = self.version(version) else {
             return Err(bad);
         };
         let Ok(nonce) = Nonce::try_assume_unique_for_key(nonce) else {
@@ -115,8 +144,8 @@ mod tests {
     use super::*;
 
     fn keys(owner: u128, key: u8) -> DataKeys {
-        let mut keys = DataKeys { owner: Uuid::from_u128(owner), versions: vec![] };
-        keys.push(1, &[key; 32]).unwrap();
+        let mut keys = DataKeys::of(Uuid::from_u128(owner), Unopened::default());
+        keys.push(1, &[key; 32], true).unwrap();
         keys
     }
 
@@ -133,11 +162,25 @@ mod tests {
     }
 
     #[test]
+    fn a_prepared_key_opens_but_does_not_seal_and_without_an_active_one_nothing_is_sealed() {
+        let place = Place::new("patient.name", Uuid::from_u128(1));
+        let mut prepared = keys(9, 1);
+        prepared.push(2, &[2; 32], false).unwrap();
+        assert!(keys(9, 1).open(place, &prepared.seal(place, b"text").unwrap()).is_ok());
+        let mut none = DataKeys::of(Uuid::from_u128(9), Unopened::default());
+        none.push(2, &[2; 32], false).unwrap();
+        assert!(none.seal(place, b"text").is_err());
+        assert!(none.unopened.get().is_none());
+        assert!(none.open(place, b"text").is_err());
+        assert_eq!(none.unopened.get().map(|place| place.column), Some("patient.name"));
+    }
+
+    #[test]
     fn after_rotation_the_new_key_seals_and_the_old_one_still_opens() {
         let place = Place::new("patient.name", Uuid::from_u128(1));
         let old = keys(9, 1).seal(place, b"before").unwrap();
         let mut rotated = keys(9, 1);
-        rotated.push(2, &[2; 32]).unwrap();
+        rotated.push(2, &[2; 32], true).unwrap();
         let new = rotated.seal(place, b"after").unwrap();
         assert_eq!(rotated.open(place, &old).unwrap().expose(), b"before");
         assert_eq!(rotated.open(place, &new).unwrap().expose(), b"after");

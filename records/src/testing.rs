@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
+use visit::StaffId;
 
 use crate::identity::Settings;
 use crate::{KeyRing, PrivatePostgres, Records, migrate};
@@ -101,6 +102,23 @@ impl TestDatabase {
         .fetch_all(&mut self.owner().await)
         .await
         .expect("the outbox can be read")
+    }
+
+    /// One number from a query as the owner, for tests of other crates.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.owner().await).await.expect("a number")
+    }
+
+    /// The member of staff with this e-mail address.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn staff_id(&self, email: &str) -> StaffId {
+        let id = sqlx::query_scalar("SELECT staff_id FROM staff WHERE email = $1").bind(email);
+        StaffId(id.fetch_one(&mut self.owner().await).await.expect("an account"))
     }
 
     /// The address for the app role, e.g. for another [`Records::connect`].

@@ -12,7 +12,7 @@ use crate::audit::{Entry, Outcome, write};
 use crate::blind_index::IndexKey;
 use crate::policy::{Decision, decide};
 use crate::relation;
-use crate::seal::DataKeys;
+use crate::seal::{DataKeys, Unopened};
 use crate::{Actor, Authorized, Error, Origin, Records, RequestContext};
 
 /// A transaction. Dropped, it leaves nothing behind and reveals nothing.
@@ -26,13 +26,24 @@ pub struct Tx {
     log: Vec<Entry>,
     pub(crate) keys: BTreeMap<Uuid, Arc<DataKeys>>,
     pub(crate) index_keys: Option<Arc<Vec<IndexKey>>>,
+    /// The first value that did not open.
+    pub(crate) unopened: Unopened,
 }
 
 impl Tx {
     pub(crate) fn new(inner: Transaction<'static, Postgres>, records: Records, context: RequestContext) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { inner: Some(inner), number, records, context, log: Vec::new(), keys: BTreeMap::new(), index_keys: None }
+        Self {
+            inner: Some(inner),
+            number,
+            records,
+            context,
+            log: Vec::new(),
+            keys: BTreeMap::new(),
+            index_keys: None,
+            unopened: Unopened::default(),
+        }
     }
 
     /// Who asks.
@@ -92,7 +103,9 @@ impl Tx {
     /// # Errors
     /// The database can't be reached; nothing was done, and nothing comes out.
     pub async fn commit<T>(mut self, value: Pending<T>) -> Result<T, Error> {
-        let log = std::mem::take(&mut self.log);
+        let unopened = self.unopened_entry();
+        let mut log = std::mem::take(&mut self.log);
+        log.extend(unopened);
         let context = self.context.clone();
         for entry in &log {
             write(self.connection()?, &context, entry).await?;
@@ -103,6 +116,14 @@ impl Tx {
         inner.commit().await?;
         self.records.pulse().beat(log.len());
         Ok(value.0)
+    }
+
+    /// A value that did not open, for the log: somebody moved or changed it, or its key is gone.
+    fn unopened_entry(&self) -> Option<Entry> {
+        let place = self.unopened.get()?;
+        let about = self.log.last().cloned().unwrap_or_else(|| Entry::new("record.open", Resource::Clinic));
+        let detail = Some(serde_json::json!({ "column": place.column, "row": place.row, "part": place.part }));
+        Some(Entry { outcome: Outcome::Failed, reason: Some("does_not_open"), detail, general: false, ..about })
     }
 
     pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Error> {
@@ -151,16 +172,42 @@ impl Tx {
         let inner = self.inner.take();
         let (records, context) = (self.records.clone(), self.context.clone());
         // On a task of its own: who breaks the connection off can't escape the log.
-        let logged = tokio::spawn(async move {
-            if let Some(inner) = inner {
-                inner.rollback().await?;
-            }
-            let mut alone = records.begin(context).await?;
-            alone.log(entry);
-            alone.commit(Pending(())).await
-        });
+        let logged = tokio::spawn(async move { log_after(inner, &records, context, entry).await });
         logged.await.unwrap_or(Err(Error::Over))
     }
+}
+
+/// What was found changed or moved is logged also when nothing comes of the transaction; the reader got an error before.
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if self.inner.is_none() {
+            return;
+        }
+        if let (Some(entry), Ok(runtime)) = (self.unopened_entry(), tokio::runtime::Handle::try_current()) {
+            let (inner, records, context) = (self.inner.take(), self.records.clone(), self.context.clone());
+            runtime.spawn(async move {
+                let logged = log_after(inner, &records, context, entry).await;
+                if let Err(error) = logged {
+                    tracing::error!(%error, "a stored value that does not open could not be logged");
+                }
+            });
+        }
+    }
+}
+
+/// Gives `inner` up, then logs `entry` in a transaction of its own.
+async fn log_after(
+    inner: Option<Transaction<'static, Postgres>>,
+    records: &Records,
+    context: RequestContext,
+    entry: Entry,
+) -> Result<(), Error> {
+    if let Some(inner) = inner {
+        inner.rollback().await?;
+    }
+    let mut alone = records.begin(context).await?;
+    alone.log(entry);
+    alone.commit(Pending(())).await
 }
 
 /// What a transaction read or did, sealed until it is committed: [`Tx::commit`] opens it.

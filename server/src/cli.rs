@@ -9,6 +9,7 @@ use crate::audit::{self, AuditCommand};
 use crate::config::{Config, Flags};
 use crate::data_dir::DataDir;
 use crate::{database, demo, doctor, logging, recordings, serve, staff};
+use crate::keys::{self, KeysCommand};
 
 /// Self-hosted telehealth: waiting room, video visits, recordings, notes, audit.
 #[derive(Debug, Parser)]
@@ -57,6 +58,11 @@ enum Command {
     Staff {
         #[command(subcommand)]
         what: StaffCommand,
+    },
+    /// The keys that the records are encrypted with
+    Keys {
+        #[command(subcommand)]
+        what: KeysCommand,
     },
     /// Recordings that lie in the data folder
     Recordings {
@@ -145,6 +151,10 @@ impl Cli {
             Command::Staff { what: StaffCommand::Invite(invite) } => {
                 let (_, runtime, database) = open(&config)?;
                 runtime.block_on(staff::invite(&database.records, &config.origin(), &invite))?;
+            }
+            Command::Keys { what } => {
+                let (data, runtime, database) = open(&config)?;
+                return runtime.block_on(keys::run(what, &database.records, &data));
             }
             Command::Recordings { what } => {
                 let (data, runtime, database) = open(&config)?;

@@ -9,10 +9,12 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+mod keys;
 mod mail;
 mod secret;
 mod sso;
 
+pub use keys::{KeyProvider, Keys};
 pub use mail::{Mail, MailTls, SmtpSettings};
 pub use secret::Secret;
 pub use sso::Sso;
@@ -32,6 +34,8 @@ pub struct Config {
     pub data: Data,
     /// PostgreSQL.
     pub database: Database,
+    /// The key-encryption keys.
+    pub keys: Keys,
     /// What people see of this installation.
     pub site: Site,
     /// Mail.
@@ -164,6 +168,7 @@ impl Default for Config {
             media: Media::default(),
             data: Data::default(),
             database: Database::default(),
+            keys: Keys::default(),
             site: Site::default(),
             mail: Mail::default(),
             sso: Vec::new(),
@@ -339,6 +344,7 @@ impl Config {
                 "port 0 is not allowed, since clients are told the port; choose one, such as 3478".into(),
             );
         }
+        self.keys.check()?;
         if self.database.url.is_some() != self.database.owner_url.is_some() {
             return wrong(
                 "database.url, database.owner_url",
@@ -399,17 +405,17 @@ fn one_line(error: figment::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn load(toml: &str) -> Result<Config, ConfigError> {
+    pub(crate) fn load(toml: &str) -> Result<Config, ConfigError> {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let file = dir.path().join("bedside.toml");
         std::fs::write(&file, toml).expect("writable");
         Config::load(&Flags { config: Some(file), ..Flags::default() })
     }
 
-    fn message(toml: &str) -> String {
+    pub(crate) fn message(toml: &str) -> String {
         load(toml).expect_err("refused").to_string()
     }
 

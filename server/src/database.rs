@@ -1,9 +1,9 @@
 //! Which PostgreSQL: the configured one, a private one that we start, or the private one of a running server.
 
 use anyhow::{Context as _, Result};
-use records::{KeyRing, PrivatePostgres, Records};
+use records::{AwsKms, KeyRing, Keys, KmsSettings, PrivatePostgres, Records};
 
-use crate::config::Config;
+use crate::config::{Config, KeyProvider};
 use crate::data_dir::DataDir;
 
 /// A database that answers, with this version's schema.
@@ -26,12 +26,36 @@ pub fn open(runtime: &tokio::runtime::Runtime, config: &Config, data: &DataDir) 
         (None, Some(app), Some(owner)) => (app.clone(), owner.clone()),
         (None, ..) => anyhow::bail!("configuration: database.url and database.owner_url: give both or neither"),
     };
-    let keys = KeyRing::open_or_create(&data.key_ring())?;
     let records = runtime.block_on(async {
+        let keys = keys(config, data).await?;
         records::migrate(&owner).await?;
         anyhow::Ok(Records::connect(&app, keys).await?.reached_at(&config.origin()))
     })?;
     Ok(Database { records, private })
+}
+
+/// The configured provider wraps; the other one, if it is there, still unwraps what it has wrapped before.
+async fn keys(config: &Config, data: &DataDir) -> Result<Keys> {
+    let kms = match &config.keys.kms_key {
+        None => None,
+        Some(key) => {
+            let settings = KmsSettings {
+                key: key.clone(),
+                region: config.keys.kms_region.clone(),
+                endpoint: config.keys.kms_endpoint.clone(),
+                credentials: None,
+            };
+            Some(AwsKms::connect(&settings).await.context("keys.kms_key")?)
+        }
+    };
+    match (config.keys.provider, kms) {
+        (KeyProvider::AwsKms, Some(kms)) => {
+            let ring = data.key_ring().exists().then(|| KeyRing::open(&data.key_ring())).transpose()?;
+            Ok(Keys::kms(kms, ring))
+        }
+        (KeyProvider::AwsKms, None) => anyhow::bail!("keys.kms_key: keys.provider = \"aws-kms\" needs a key"),
+        (KeyProvider::Ring, kms) => Ok(Keys::ring(KeyRing::open_or_create(&data.key_ring())?, kms)),
+    }
 }
 
 fn private(config: &Config, data: &DataDir) -> Result<Option<PrivatePostgres>> {

@@ -20,3 +20,4 @@ mod portal;
 mod recordings;
 mod sign_in;
 mod story;
+mod tampering;

@@ -35,9 +35,13 @@ async fn try_book(
 
 /// A slot of tomorrow.
 pub async fn book(world: &World, site: &Site, key: &str) -> Booked {
-    try_book(world, site.as_front_desk(), site.patient(0), &slot(site.provider, NOW + Duration::DAY), key)
-        .await
-        .unwrap()
+    book_on(world, site, key, 1).await
+}
+
+/// A slot in some days.
+pub async fn book_on(world: &World, site: &Site, key: &str, days: i64) -> Booked {
+    let slot = slot(site.provider, NOW + Duration::days(days));
+    try_book(world, site.as_front_desk(), site.patient(0), &slot, key).await.unwrap()
 }
 
 #[tokio::test]

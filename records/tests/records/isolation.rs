@@ -16,6 +16,12 @@ async fn filled() -> (World, Vec<String>) {
         crate::measuring::some_samples(&world, site, 0).await;
         crate::booking::book(&world, site, "key-1").await;
         crate::cast::sign_in(&world.records, &site.demo.provider, crate::cast::NOW).await;
+        let mut tx =
+            world.records.begin(records::RequestContext::system("test", site.clinic, crate::cast::NOW)).await.unwrap();
+        let assigned = records::staff::assign(&mut tx, site.provider, site.patient(0)).await.unwrap();
+        tx.commit(assigned).await.unwrap();
+        let renewed = records::keys::Scope::Patient(site.patient(0));
+        records::keys::rotate(&world.records, renewed, &|| crate::cast::NOW, |_| ()).await.unwrap();
     }
     let mut owner = world.db.owner().await;
     let tables: Vec<String> = sqlx::query_scalar(

@@ -236,6 +236,24 @@ async fn the_app_role_owns_nothing_and_never_changes_evidence() {
 }
 
 #[tokio::test]
+async fn every_binary_column_is_known_as_sealed_or_it_is_said_why_it_is_not() {
+    let db = TestDatabase::new().await;
+    let columns: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname || '.' || a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE '\\_%'
+           AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN ('bytea'::regtype, 'bytea[]'::regtype)
+         ORDER BY 1",
+    )
+    .fetch_all(&mut db.owner().await)
+    .await
+    .unwrap();
+    let not_sealed = records::keys::NOT_SEALED.iter().map(|(column, _)| *column);
+    let mut known: Vec<&str> = records::keys::sealed_columns().into_iter().chain(not_sealed).collect();
+    known.sort_unstable();
+    assert_eq!(columns, known, "a line in records/src/sealed_columns.rs for each, so that rotation finds it");
+}
+
+#[tokio::test]
 async fn a_role_that_could_go_around_row_level_security_is_refused() {
     let db = TestDatabase::new().await;
     let keys = records::KeyRing::open(&db.key_ring_path()).unwrap();
