@@ -17,7 +17,8 @@ STEP = @printf '\n\033[1m== %s\033[0m\n'
 NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help setup setup-test run build test test-fast lint bench e2e web lint-rust lint-web test-rust test-web debug-binary
+.PHONY: help setup setup-test run build test test-fast lint bench e2e web lint-rust lint-web test-rust test-web debug-binary \
+	proofs endurance-kill attack-api attack-sql mutants
 
 help: ## Say what each target does
 	@printf 'Bedside. Targets:\n'
@@ -39,7 +40,7 @@ build: web ## Build the release binary: target/release/bedside
 	@scripts/link-binary release bedside
 
 test: setup-test ## Run every check and every test, the quick ones first
-	@$(MAKE) lint test-web test-rust e2e
+	@$(MAKE) lint test-web test-rust proofs e2e
 	$(STEP) 'all checks passed'
 
 test-fast: setup ## Run all but the browser tests
@@ -58,7 +59,7 @@ lint-rust: web
 lint-web: $(NPM_STAMP)
 	$(STEP) 'web client: types and lint'
 	@cd web-client && npm run --silent check
-	@for file in web-client/e2e/*.mjs web-client/e2e/lib/*.mjs scripts/*.mjs; do node --check $$file; done
+	@for file in web-client/e2e/*.mjs web-client/e2e/lib/*.mjs proofs/*.mjs proofs/lib/*.mjs scripts/*.mjs; do node --check $$file; done
 
 test-web: $(NPM_STAMP)
 	$(STEP) 'web client: unit tests'
@@ -71,6 +72,26 @@ test-rust: web
 e2e: setup-test web debug-binary ## Run the tests with real browsers
 	$(STEP) 'visits in real browsers'
 	@scripts/e2e
+
+proofs: setup-test web debug-binary ## Attack a real server and kill it, in short
+	$(STEP) 'canaries, forged and made-up requests, kill -9'
+	@scripts/e2e proofs/forgery.spec.mjs proofs/canary.spec.mjs proofs/kill.spec.mjs proofs/api.spec.mjs
+
+# The long forms of what `proofs` does in short; docs/testing.md says what they found.
+KILLS ?= 200
+EXAMPLES ?= 50
+
+endurance-kill: setup-test web debug-binary ## kill -9 the server and PostgreSQL KILLS times under load
+	@BEDSIDE_KILLS=$(KILLS) scripts/e2e proofs/kill.spec.mjs
+
+attack-api: setup-test web debug-binary ## Ask the API with EXAMPLES made-up requests per route and role
+	@BEDSIDE_EXAMPLES=$(EXAMPLES) scripts/e2e proofs/api.spec.mjs
+
+attack-sql: setup-test web debug-binary ## Try to get SQL through every parameter of the API
+	@scripts/e2e proofs/sql.spec.mjs
+
+mutants: setup-test web ## Change the code that guards records, and see tests fail
+	@scripts/mutants
 
 # The very build that the tests use: nothing is compiled a second time with other features.
 debug-binary:

@@ -122,8 +122,8 @@ impl PrivatePostgres {
         if made_by.is_none() {
             initialise(dir, &binaries, &run_as)?;
         }
-        postmaster::end_leftover(dir)?;
         let socket_dir = socket_dir(dir, &run_as)?;
+        postmaster::end_leftover(dir, &socket_dir)?;
         let postmaster = Postmaster::start(dir, &socket_dir, &binaries, &run_as)?;
         Ok(Self { socket_dir, _postmaster: Some(postmaster) })
     }
@@ -309,6 +309,26 @@ mod tests {
         drop(first);
         let second = PrivatePostgres::start(&pg).expect("recovers");
         assert_eq!(one(&second.owner_url()).await, 1);
+    }
+
+    #[tokio::test]
+    async fn locks_whose_pid_is_somebody_elses_now_do_not_keep_it_from_starting() {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        let dir = folder();
+        let pg = dir.path().join("postgres");
+        let first = PrivatePostgres::start(&pg).expect("starts");
+        let lock = std::fs::read_to_string(pg.join("postmaster.pid")).expect("it runs");
+        first.stop();
+        // Dead, of the database's own user, and not waited for: to PostgreSQL it looks alive.
+        let mut other = RunAs::find().expect("a user").command(Path::new("/bin/true")).spawn().expect("runs");
+        waitid(WaitId::Pid(Pid::from_child(&other)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("a child");
+        let (_, rest) = lock.split_once('\n').expect("lines");
+        for path in [pg.join("postmaster.pid"), pg.join("socket/.s.PGSQL.5432.lock")] {
+            std::fs::write(path, format!("{}\n{rest}", other.id())).expect("written");
+        }
+        let second = PrivatePostgres::start(&pg).expect("starts again");
+        assert_eq!(one(&second.owner_url()).await, 1);
+        other.wait().expect("a child");
     }
 
     #[test]

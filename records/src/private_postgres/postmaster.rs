@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::binaries::{Binaries, RunAs};
-use super::{PrivatePostgresError, last_line};
+use super::{PrivatePostgresError, last_line, reason};
 
 /// Crash recovery replays the write-ahead log, which may take a while on a slow disk.
 const START_WITHIN: Duration = Duration::from_secs(120);
 /// A fast shutdown writes one checkpoint.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(3);
+/// PostgreSQL's lock on its folder.
+const PID_FILE: &str = "postmaster.pid";
+/// And on its socket.
+const SOCKET_LOCK: &str = ".s.PGSQL.5432.lock";
 
 /// A postmaster that we started.
 ///
@@ -117,7 +121,8 @@ fn wait_until_ready(child: &mut Child, dir: &Path, log: &Path) -> Result<(), Pri
         match child.try_wait() {
             Ok(None) => {}
             Ok(Some(status)) => {
-                let said = std::fs::read_to_string(log).ok().and_then(|text| last_line(&text));
+                let said =
+                    std::fs::read_to_string(log).ok().and_then(|text| reason(&text).or_else(|| last_line(&text)));
                 return Err(did_not_start(said.unwrap_or_else(|| status.to_string())));
             }
             Err(error) => return Err(did_not_start(error.to_string())),
@@ -136,7 +141,7 @@ fn pause() {
 
 /// Line 8 of `postmaster.pid`, if line 1 is `pid`: `starting`, `ready`, `stopping`.
 fn status(dir: &Path, pid: u32) -> Option<String> {
-    let text = std::fs::read_to_string(dir.join("postmaster.pid")).ok()?;
+    let text = std::fs::read_to_string(dir.join(PID_FILE)).ok()?;
     let mut lines = text.lines();
     (lines.next()?.trim() == pid.to_string()).then(|| lines.nth(6).map(|line| line.trim().to_owned()))?
 }
@@ -158,32 +163,62 @@ fn end(child: &mut Child) {
 
 /// The live postmaster of `dir`: its pid file names a process that is PostgreSQL and works in that very folder.
 pub(super) fn live(dir: &Path) -> Option<Pid> {
-    let text = std::fs::read_to_string(dir.join("postmaster.pid")).ok()?;
+    let text = std::fs::read_to_string(dir.join(PID_FILE)).ok()?;
     let number: i32 = text.lines().next()?.trim().parse().ok()?;
     let pid = Pid::from_raw(number)?;
     test_kill_process(pid).ok()?;
-    let exe = std::fs::read_link(format!("/proc/{number}/exe")).ok()?;
-    let cwd = std::fs::read_link(format!("/proc/{number}/cwd")).ok()?;
-    let is_ours = exe.file_name()?.to_string_lossy().starts_with("postgres") && cwd == dir.canonicalize().ok()?;
-    is_ours.then_some(pid)
+    works_in(number, &dir.canonicalize().ok()?).then_some(pid)
+}
+
+/// Whether this process is PostgreSQL and works in `dir` (canonical). One that is dead but not waited for is not.
+fn works_in(pid: i32, dir: &Path) -> bool {
+    let (Ok(exe), Ok(cwd)) =
+        (std::fs::read_link(format!("/proc/{pid}/exe")), std::fs::read_link(format!("/proc/{pid}/cwd")))
+    else {
+        return false;
+    };
+    exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres")) && cwd == dir
+}
+
+/// Whether any process of PostgreSQL works in `dir`: after the postmaster was killed, its workers end by themselves.
+fn somebody_works_in(dir: &Path) -> bool {
+    let (Ok(dir), Ok(processes)) = (dir.canonicalize(), std::fs::read_dir("/proc")) else {
+        return false;
+    };
+    processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).any(|pid: i32| works_in(pid, &dir))
 }
 
 /// Ends the database that a killed process left behind, and waits until its folder is free.
-pub(super) fn end_leftover(dir: &Path) -> Result<(), PrivatePostgresError> {
-    let Some(pid) = live(dir) else { return Ok(()) };
+pub(super) fn end_leftover(dir: &Path, socket_dir: &Path) -> Result<(), PrivatePostgresError> {
     for signal in [Signal::INT, Signal::QUIT] {
-        // It may be ending already.
-        let _ = kill_process(pid, signal);
+        if let Some(pid) = live(dir) {
+            // It may be ending already.
+            let _ = kill_process(pid, signal);
+        }
         let deadline = Instant::now() + STOP_WITHIN;
         while Instant::now() < deadline {
-            if live(dir).is_none() {
-                return Ok(());
+            if live(dir).is_none() && !somebody_works_in(dir) {
+                return remove_stale_locks(&[dir.join(PID_FILE), socket_dir.join(SOCKET_LOCK)]);
             }
             pause();
         }
     }
     Err(PrivatePostgresError::Failed {
         program: "postgres",
-        message: format!("process {pid:?} of an earlier run does not end; end it by hand"),
+        message: format!("processes of an earlier run still work in {}; end them by hand", dir.display()),
     })
+}
+
+/// A killed postmaster leaves its locks. PostgreSQL goes by the pid in them alone, and would refuse to start while that is
+/// one of a dead process that nobody has waited for, or has been given to another process since.
+fn remove_stale_locks(locks: &[PathBuf]) -> Result<(), PrivatePostgresError> {
+    for path in locks {
+        match std::fs::remove_file(path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(PrivatePostgresError::Io { path: path.clone(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

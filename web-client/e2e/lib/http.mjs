@@ -12,7 +12,7 @@ export class Client {
   }
 
   /** @returns {Promise<{status: number, headers: Headers, body: any, bytes: Buffer}>} */
-  async send(method, path, { body, headers = {} } = {}) {
+  async send(method, path, { body, raw, headers = {} } = {}) {
     const url = path.startsWith('/api/') || !path.startsWith('/') ? path : `/api/v1${path}`;
     const answer = await fetch(new URL(url, this.base), {
       method,
@@ -20,10 +20,10 @@ export class Client {
       headers: {
         origin: this.base,
         ...(this.#cookies.size ? { cookie: this.cookie } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined && raw === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: raw ?? (body === undefined ? undefined : JSON.stringify(body)),
     });
     for (const line of answer.headers.getSetCookie()) {
       const [pair] = line.split(';');

@@ -96,15 +96,19 @@ export function runToEnd(args, { env = {}, through = [], timeoutMs = START_MS } 
 export class Server {
   #child;
   #output = '';
+  #log = '';
   #ended;
   #broken;
 
-  /** @param {{data?: string, env?: Record<string, string>, args?: string[]}} [options] */
+  /**
+   * `prepare` is given the data folder, and gives more environment.
+   * @param {{data?: string, env?: Record<string, string>, args?: string[], prepare?: (data: string) => Promise<Record<string, string>>}} [options]
+   */
   static async start(options = {}) {
     const server = new Server();
     server.data = options.data ?? (await dataFolder());
     server.ownsData = !options.data;
-    server.env = options.env ?? {};
+    server.env = { ...options.env, ...(await options.prepare?.(server.data)) };
     server.args = options.args ?? [];
     server.port = await freeTcpPort();
     server.mediaPort = await freeUdpPorts(8);
@@ -127,7 +131,10 @@ export class Server {
     running.add(child);
     this.#child = child;
     child.stdout.on('data', (text) => (this.#output += text));
-    child.stderr.on('data', (text) => (this.#output += text));
+    child.stderr.on('data', (text) => {
+      this.#output += text;
+      this.#log += text;
+    });
     this.#ended = new Promise((resolve) => {
       child.once('error', (error) => {
         running.delete(child);
@@ -155,6 +162,11 @@ export class Server {
   /** What the process wrote so far. */
   get output() {
     return this.#output.slice(-8_000);
+  }
+
+  /** All that it has logged since the first start. */
+  get log() {
+    return this.#log;
   }
 
   get pid() {

@@ -1,0 +1,112 @@
+// kill -9 of the server, of PostgreSQL, or of both, at random moments under concurrent writers: nothing that was
+// acknowledged is lost, nothing is half-done, and everything that was done stands in the audit log.
+//
+// BEDSIDE_KILLS sets how often (6 in `make test`, `make endurance-kill` 200), BEDSIDE_SEED which moments.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client, expectStatus } from '../web-client/e2e/lib/http.mjs';
+import { Server } from '../web-client/e2e/lib/server.mjs';
+import { until } from '../web-client/e2e/lib/until.mjs';
+import { postmasterOf, rows } from './lib/database.mjs';
+import { unlimited } from './lib/limits.mjs';
+import { seeded } from './lib/random.mjs';
+import { unlogged, whatIsBroken } from './lib/whole.mjs';
+import { Booker, Chatter, Lost, NoteWriter, PatientAtTheDoor, SignsInAndOut } from './lib/writers.mjs';
+
+const KILLS = Number(process.env.BEDSIDE_KILLS ?? 6);
+const SEED = Number(process.env.BEDSIDE_SEED ?? Date.now() % 1_000_000);
+/** Writes that are acknowledged before a kill: up to this many, at random. */
+const WRITES = 60;
+/** And then so many milliseconds more, at random, so that a kill does not always follow an answer. */
+const AFTER_MS = 30;
+
+/** How long one who was not answered waits before the next try. */
+const LOST_MS = 20;
+
+const VICTIMS = {
+  server: (server) => server.kill(),
+  postgres: async (server) => {
+    process.kill(postmasterOf(server.data), 'SIGKILL');
+    await until(async () => (await fetch(`${server.base}/readyz`)).status === 503, { what: 'the server notices that its database is gone' });
+    await server.kill();
+  },
+  both: async (server) => {
+    process.kill(postmasterOf(server.data), 'SIGKILL');
+    await server.kill();
+  },
+};
+
+async function writersOf(server) {
+  const demo = await server.demo();
+  const provider = await new Client(server.base).signIn(demo.provider);
+  const desk = await new Client(server.base).signIn(demo.front_desk);
+  const patient = await new Client(server.base).checkIn(demo.visits[0]);
+  const text = expectStatus(await patient.get('/texts/telehealth_consent?lang=en'), 200).body.version;
+  const [{ staff_id: id }] = await rows(server.data, `SELECT staff_id FROM staff WHERE role = 'provider'`);
+  return [
+    ...demo.visits.map(({ visit_id: visit }) => new NoteWriter(server, provider, visit)),
+    new Booker(server, desk, { patients: demo.patients.map(({ patient_id }) => patient_id), provider: id }),
+    new PatientAtTheDoor(server, patient, demo.visits[0].visit_id, text),
+    new Chatter(server, provider, demo.visits[1].visit_id),
+    new SignsInAndOut(server, demo.compliance),
+    new SignsInAndOut(server, demo.clinic_admin),
+  ];
+}
+
+/** All write at once until the victim is dead; resolves when each has noticed. */
+async function writeUntilKilled(server, writers, kill, random) {
+  const before = count(writers);
+  const wanted = 1 + Math.floor(random() * WRITES);
+  let over = false;
+  const working = Promise.all(
+    writers.map(async (writer) => {
+      while (!over) {
+        await writer.turn().catch((error) => {
+          if (!(error instanceof Lost)) throw error;
+          return new Promise((resolve) => setTimeout(resolve, LOST_MS));
+        });
+      }
+    }),
+  );
+  // Whoever fails ends the wait; its error is thrown below.
+  let failed = false;
+  working.catch(() => (failed = true));
+  await until(() => failed || count(writers) - before >= wanted, { what: `${wanted} writes are acknowledged`, within: 120_000, every: 1 });
+  await new Promise((resolve) => setTimeout(resolve, random() * AFTER_MS));
+  await kill(server);
+  over = true;
+  await working;
+}
+
+const count = (writers) => writers.reduce((sum, writer) => sum + writer.acknowledged, 0);
+
+test(`killed ${KILLS} times under load, it loses nothing that it acknowledged`, { timeout: KILLS * 60_000 + 120_000 }, async () => {
+  const random = seeded(SEED);
+  const begun = performance.now();
+  const server = await Server.start({ env: unlimited() });
+  const times = {};
+  try {
+    const writers = await writersOf(server);
+    for (let round = 1; round <= KILLS; round++) {
+      // The first three in turn, so that a short run has them all.
+      const names = Object.keys(VICTIMS);
+      const name = round <= names.length ? names[round - 1] : names[Math.floor(random() * names.length)];
+      const at = `seed ${SEED}, kill ${round} (${name})`;
+      await writeUntilKilled(server, writers, VICTIMS[name], random);
+      await server.startAgain();
+      times[name] = (times[name] ?? 0) + 1;
+      const wrong = await whatIsBroken(server.data);
+      for (const writer of writers) {
+        wrong.push(...(await writer.check()), ...(await unlogged(server.data, writer.requests.splice(0))));
+      }
+      assert.deepEqual(wrong, [], at);
+      if (round % 20 === 0) console.log(`# ${round} kills, ${count(writers)} acknowledged writes, ${Math.round((performance.now() - begun) / 1000)} s`);
+    }
+    const each = writers.map((writer) => `${writer.constructor.name} ${writer.acknowledged}`).join(', ');
+    console.log(`# seed ${SEED}: ${JSON.stringify(times)}; ${count(writers)} acknowledged writes (${each}); ${Math.round((performance.now() - begun) / 1000)} s`);
+    for (const writer of writers) assert.ok(writer.acknowledged > 0, `${writer.constructor.name} wrote nothing`);
+  } finally {
+    await server.stop();
+  }
+});

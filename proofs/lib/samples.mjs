@@ -1,0 +1,45 @@
+// Bodies and parameters that a schema of the OpenAPI document allows, with canaries wherever a text may stand.
+
+import { BORN, email, phone, text } from './canaries.mjs';
+
+/** A value that fits `schema`. `ids` are known ids by the name of the member that holds them, without `_id`. */
+export function sample(document, schema, ids, name = '') {
+  if (schema.$ref) return sample(document, document.components.schemas[schema.$ref.split('/').pop()], ids, name);
+  const choices = schema.oneOf ?? schema.anyOf;
+  if (choices) return sample(document, choices.find((choice) => choice.type !== 'null') ?? choices[0], ids, name);
+  if (schema.allOf) return Object.assign({}, ...schema.allOf.map((part) => sample(document, part, ids, name)));
+  if (schema.enum) return schema.enum[0];
+  if (schema.const !== undefined) return schema.const;
+  const type = [schema.type].flat().find((kind) => kind !== 'null') ?? (schema.properties ? 'object' : 'string');
+  switch (type) {
+    case 'object':
+      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([member, of]) => [member, sample(document, of, ids, member)]));
+    case 'array':
+      return [sample(document, schema.items ?? {}, ids, name.replace(/s$/, ''))];
+    case 'integer':
+    case 'number':
+      return schema.minimum ?? 1;
+    case 'boolean':
+      return true;
+    default:
+      return word(schema, ids, name);
+  }
+}
+
+function word({ format, maxLength: max = 200 }, ids, name) {
+  if (format === 'uuid') return ids[name.replace(/_id$/, '')]?.[0] ?? '00000000-0000-4000-8000-000000000001';
+  if (format === 'date') return BORN;
+  if (format === 'date-time') return new Date(Date.now() + 86_400_000).toISOString();
+  if (format === 'email' || /email/.test(name)) return email();
+  if (/phone/.test(name)) return phone();
+  const planted = text();
+  return planted.length <= max ? planted : planted.slice(0, max);
+}
+
+/** A path with known ids where its template has parameters. */
+export function pathOf(template, ids) {
+  return template.replace(/\{(\w+)\}/g, (_all, parameter) => {
+    const kind = ['appointment', 'visit', 'patient'].find((of) => template.includes(`/${of}s/`));
+    return (parameter === 'id' && kind && ids[kind]?.[0]) || '00000000-0000-4000-8000-000000000001';
+  });
+}

@@ -1,0 +1,120 @@
+// sqlmap tries to get SQL through every parameter that the served OpenAPI document lists: paths, queries, members of
+// bodies, headers, cookies; and finds nothing. That it can find something is shown first, on a server that is made for it.
+//
+// `make attack-sql`; not a part of `make test`, since it takes long. BEDSIDE_OPERATIONS limits it to some.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Server, freeTcpPort } from '../web-client/e2e/lib/server.mjs';
+import { castOf, operationsOf } from './lib/cast.mjs';
+import { rows } from './lib/database.mjs';
+import { unlimited } from './lib/limits.mjs';
+import { pathOf, sample } from './lib/samples.mjs';
+
+const ONLY = process.env.BEDSIDE_OPERATIONS?.split(',');
+/** Streams that never end, and what would end the session that is used. */
+const LEFT_OUT = ['events', 'sign_out', 'leave'];
+/** What sqlmap puts its attempts in place of. */
+const HERE = '*';
+
+const FOUND = /sqlmap identified the following injection point|is vulnerable|appears to be .* injectable/;
+const NOTHING = /all tested parameters do not appear to be injectable/;
+
+/** Runs sqlmap over one request as it would stand on the wire, and says whether it found anything. */
+async function attack(folder, name, request) {
+  const tools = execFileSync(join(import.meta.dirname, '../scripts/test-tools'), { encoding: 'utf8' }).trim();
+  const dir = join(folder, name);
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'request.txt'), request);
+  const args = ['-r', join(dir, 'request.txt'), '--batch', '--dbms=PostgreSQL', '--level=1', '--risk=1', '--time-sec=3', '--flush-session', '--disable-coloring', '--smart', '--output-dir', dir];
+  const child = spawn(join(tools, 'sqlmap'), args.filter((one) => one !== '--smart'), { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.on('data', (text) => (said += text));
+  child.stderr.on('data', (text) => (said += text));
+  await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+  return { found: FOUND.test(said), nothing: NOTHING.test(said), said };
+}
+
+/** The request with a mark on everything that somebody could change. */
+function marked(server, document, { method, path, operation }, { client, ids }) {
+  const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query');
+  const at = `${pathOf(path, ids)}${path.includes('{') ? HERE : ''}`;
+  const filled = query.map(({ name, schema }) => `${name}=${encodeURIComponent(String(sample(document, schema, ids, name)))}${HERE}`).join('&');
+  const schema = operation.requestBody?.content?.['application/json']?.schema;
+  const body = schema && markedBody(sample(document, schema, ids));
+  const headers = (operation.parameters ?? []).filter((parameter) => parameter.in === 'header').map(({ name }) => `${name}: ${name === 'If-Match' ? '"0"' : 'x'}${HERE}`);
+  return [
+    `${method} ${at.startsWith('/api') ? at : `/api/v1${at}`}${filled ? `?${filled}` : ''} HTTP/1.1`,
+    `Host: 127.0.0.1:${server.port}`,
+    `Origin: ${server.base}`,
+    ...(client.cookie ? [`Cookie: ${client.cookie}${HERE}`] : []),
+    `User-Agent: Mozilla/5.0${HERE}`,
+    ...headers,
+    ...(body ? ['Content-Type: application/json', '', body] : ['', '']),
+  ].join('\r\n');
+}
+
+/** Every text and number of the body with a mark. */
+function markedBody(value) {
+  const mark = (part) => {
+    if (Array.isArray(part)) return part.map(mark);
+    if (part && typeof part === 'object') return Object.fromEntries(Object.entries(part).map(([name, of]) => [name, mark(of)]));
+    return typeof part === 'string' ? `${part}${HERE}` : part;
+  };
+  return JSON.stringify(mark(value));
+}
+
+describe('SQL does not get in', { timeout: 4 * 3_600_000 }, () => {
+  let server, cast, document, operations, victim;
+
+  before(async () => {
+    server = await Server.start({ env: unlimited() });
+    cast = await castOf(server);
+    ({ document, operations } = await operationsOf(server));
+  });
+  after(async () => {
+    victim?.close();
+    await server?.stop();
+  });
+
+  test('a server that pastes what it is sent into SQL is found out', async () => {
+    const port = await freeTcpPort();
+    victim = createServer(async (request, response) => {
+      const name = new URL(request.url, 'http://x').searchParams.get('name') ?? '';
+      const answer = await rows(server.data, `SELECT name FROM staff WHERE name = '${name}'`).catch((error) => error.message);
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(answer));
+    }).listen(port, '127.0.0.1');
+    const { found, said } = await attack(server.data, 'victim', `GET /search?name=Maya${HERE} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    assert.ok(found, said.slice(-3_000));
+  });
+
+  test('every parameter of every operation', async (context) => {
+    const wanted = operations.filter(({ operation }) => !LEFT_OUT.includes(operation.operationId) && (!ONLY || ONLY.includes(operation.operationId)));
+    for (const one of wanted) {
+      const id = one.operation.operationId;
+      await context.test(id, async () => {
+        const role = await whoMay(one);
+        const { found, nothing, said } = await attack(server.data, id, marked(server, document, one, cast[role]));
+        assert.ok(!found && nothing, `${id} as ${role}:\n${said.slice(-4_000)}`);
+      });
+    }
+  });
+
+  /** The first who is not turned away at the door, so that the parameters are looked at. */
+  async function whoMay({ method, path, operation }) {
+    for (const role of ['provider', 'front_desk', 'clinic_admin', 'compliance', 'patient', 'super_admin']) {
+      const { client, ids } = cast[role];
+      const schema = operation.requestBody?.content?.['application/json']?.schema;
+      const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && parameter.required);
+      const filled = new URLSearchParams(query.map(({ name, schema }) => [name, String(sample(document, schema, ids, name))]));
+      const { status } = await client.send(method, `${pathOf(path, ids)}?${filled}`, { body: schema && sample(document, schema, ids), headers: { 'if-match': '"0"', 'idempotency-key': `who-${role}` } });
+      if (![401, 403, 404].includes(status)) return role;
+    }
+    return 'provider';
+  }
+});
