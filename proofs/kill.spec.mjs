@@ -21,9 +21,12 @@ const WRITES = 60;
 /** And then so many milliseconds more, at random, so that a kill does not always follow an answer. */
 const AFTER_MS = 30;
 
+/** How long a start may go on before it is killed; it takes about that long. */
+const STARTING_MS = 1_000;
 /** How long one who was not answered waits before the next try. */
 const LOST_MS = 20;
 
+/** How each dies; what is given back is done when the writers have stopped. */
 const VICTIMS = {
   server: (server) => server.kill(),
   postgres: async (server) => {
@@ -34,6 +37,16 @@ const VICTIMS = {
   both: async (server) => {
     process.kill(postmasterOf(server.data), 'SIGKILL');
     await server.kill();
+  },
+  // Once more while it starts: recovery, migrations and the demonstration are interrupted too.
+  'the server, and again while it starts': async (server, random) => {
+    await server.kill();
+    return async () => {
+      const starting = server.startAgain().catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, random() * STARTING_MS));
+      await server.kill();
+      await starting;
+    };
   },
 };
 
@@ -74,9 +87,10 @@ async function writeUntilKilled(server, writers, kill, random) {
   working.catch(() => (failed = true));
   await until(() => failed || count(writers) - before >= wanted, { what: `${wanted} writes are acknowledged`, within: 120_000, every: 1 });
   await new Promise((resolve) => setTimeout(resolve, random() * AFTER_MS));
-  await kill(server);
+  const then = await kill(server, random);
   over = true;
   await working;
+  await then?.();
 }
 
 const count = (writers) => writers.reduce((sum, writer) => sum + writer.acknowledged, 0);
@@ -89,7 +103,7 @@ test(`killed ${KILLS} times under load, it loses nothing that it acknowledged`, 
   try {
     const writers = await writersOf(server);
     for (let round = 1; round <= KILLS; round++) {
-      // The first three in turn, so that a short run has them all.
+      // The first ones in turn, so that a short run has them all.
       const names = Object.keys(VICTIMS);
       const name = round <= names.length ? names[round - 1] : names[Math.floor(random() * names.length)];
       const at = `seed ${SEED}, kill ${round} (${name})`;

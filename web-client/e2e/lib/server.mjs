@@ -150,7 +150,7 @@ export class Server {
     await until(
       async () => {
         if (this.#broken) throw this.#broken;
-        if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.output}`);
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${this.output}`);
         return (await fetch(`${this.base}/readyz`).catch(() => undefined))?.ok;
       },
       { what: () => `the server is ready; it said:\n${this.output}`, within: START_MS, every: 5 },
