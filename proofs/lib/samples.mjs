@@ -27,6 +27,7 @@ export function sample(document, schema, ids, name = '') {
 }
 
 function word({ format, maxLength: max = 200 }, ids, name) {
+  if (name === 'token' && ids.token) return ids.token[0];
   if (format === 'uuid') return ids[name.replace(/_id$/, '')]?.[0] ?? '00000000-0000-4000-8000-000000000001';
   if (format === 'date') return BORN;
   if (format === 'date-time') return new Date(Date.now() + 86_400_000).toISOString();
