@@ -91,7 +91,8 @@ attack-sql: setup-test web debug-binary ## Try to get SQL through every paramete
 	@scripts/e2e proofs/sql.spec.mjs
 
 mutants: setup-test web ## Change the code that guards records, and see tests fail
-	@scripts/mutants
+	@scripts/mutants visit
+	@scripts/mutants records
 
 # The very build that the tests use: nothing is compiled a second time with other features.
 debug-binary:
