@@ -57,12 +57,13 @@ describe('requests that were not made on our pages', { timeout: 600_000 }, () =>
     const existing = await everything(server);
     const wrong = [];
     for (const [who, { client, ids }] of Object.entries(cast)) {
-      for (const { method, path, operation } of changing) {
+      for (const one of changing) {
+        const { method, path, operation } = one;
         const schema = operation.requestBody?.content?.['application/json']?.schema;
         const body = schema && JSON.stringify(sample(document, schema, ids));
         for (const [what, forged] of Object.entries(FORGERIES)) {
           const headers = { ...(typeof forged === 'function' ? forged(server) : forged), 'if-match': '"0"', 'idempotency-key': 'forged', ...(body ? { 'content-type': 'application/json' } : {}) };
-          const answer = await send(client, method, pathOf(path, ids), { headers, body });
+          const answer = await send(client, method, pathOf(one, ids), { headers, body });
           const { code } = await answer.json().catch(() => ({}));
           if (answer.status !== 403 || code !== 'origin.foreign') wrong.push(`${who}, ${what}: ${method} ${path} is answered with ${answer.status} ${code}`);
         }
@@ -74,12 +75,13 @@ describe('requests that were not made on our pages', { timeout: 600_000 }, () =>
 
   test('a form of our own pages cannot stand in for JSON either', async () => {
     const { client, ids } = cast.front_desk;
-    for (const { method, path, operation } of operations) {
+    for (const one of operations) {
+      const { method, path, operation } = one;
       const schema = operation.requestBody?.content?.['application/json']?.schema;
       if (!schema) continue;
       for (const kind of ['application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/plain', 'text/plain; application/json', '']) {
         const headers = { origin: server.base, 'idempotency-key': 'form', ...(kind ? { 'content-type': kind } : {}) };
-        const answer = await send(client, method, pathOf(path, ids), { headers, body: new TextEncoder().encode(JSON.stringify(sample(document, schema, ids))) });
+        const answer = await send(client, method, pathOf(one, ids), { headers, body: new TextEncoder().encode(JSON.stringify(sample(document, schema, ids))) });
         assert.ok([401, 403, 404, 415].includes(answer.status), `${method} ${path} as ${kind}: ${answer.status}`);
       }
     }

@@ -13,11 +13,9 @@ import { Server, freeTcpPort } from '../web-client/e2e/lib/server.mjs';
 import { castOf, operationsOf } from './lib/cast.mjs';
 import { rows } from './lib/database.mjs';
 import { unlimited } from './lib/limits.mjs';
-import { pathOf, sample } from './lib/samples.mjs';
+import { endsSession, isStream, pathOf, sample } from './lib/samples.mjs';
 
 const ONLY = process.env.BEDSIDE_OPERATIONS?.split(',');
-/** Streams that never end, and what would end the session that is used. */
-const LEFT_OUT = ['events', 'sign_out', 'leave'];
 /** What sqlmap puts its attempts in place of. */
 const HERE = '*';
 
@@ -43,9 +41,10 @@ async function attack(folder, name, request) {
  * The request with a mark on everything that somebody could change. A cursor goes alone: one that the list has not given
  * out is refused before anything else is looked at.
  */
-function marked(server, document, { method, path, operation }, { client, ids }, cursor) {
+function marked(server, document, one, { client, ids }, cursor) {
+  const { method, path, operation } = one;
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && (parameter.name === 'cursor' ? cursor : !cursor || parameter.required));
-  const at = `${pathOf(path, ids)}${path.includes('{') ? HERE : ''}`;
+  const at = `${pathOf(one, ids)}${path.includes('{') ? HERE : ''}`;
   const filled = query.map(({ name, schema }) => `${name}=${encodeURIComponent(String(sample(document, schema, ids, name)))}${HERE}`).join('&');
   const schema = operation.requestBody?.content?.['application/json']?.schema;
   const body = schema && markedBody(sample(document, schema, ids));
@@ -97,7 +96,7 @@ describe('SQL does not get in', { timeout: 4 * 3_600_000 }, () => {
   });
 
   test('every parameter of every operation', async (context) => {
-    const wanted = operations.filter(({ operation }) => !LEFT_OUT.includes(operation.operationId) && (!ONLY || ONLY.includes(operation.operationId)));
+    const wanted = operations.filter((one) => !isStream(one) && !endsSession(one) && (!ONLY || ONLY.includes(one.operation.operationId)));
     for (const one of wanted) {
       const id = one.operation.operationId;
       await context.test(id, async () => {
@@ -113,13 +112,14 @@ describe('SQL does not get in', { timeout: 4 * 3_600_000 }, () => {
   });
 
   /** The first who is not turned away at the door, so that the parameters are looked at. */
-  async function whoMay({ method, path, operation }) {
+  async function whoMay(one) {
+    const { method, operation } = one;
     for (const role of ['provider', 'front_desk', 'clinic_admin', 'compliance', 'patient', 'super_admin']) {
       const { client, ids } = cast[role];
       const schema = operation.requestBody?.content?.['application/json']?.schema;
       const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && parameter.required);
       const filled = new URLSearchParams(query.map(({ name, schema }) => [name, String(sample(document, schema, ids, name))]));
-      const { status } = await client.send(method, `${pathOf(path, ids)}?${filled}`, { body: schema && sample(document, schema, ids), headers: { 'if-match': '"0"', 'idempotency-key': `who-${role}` } });
+      const { status } = await client.send(method, `${pathOf(one, ids)}?${filled}`, { body: schema && sample(document, schema, ids), headers: { 'if-match': '"0"', 'idempotency-key': `who-${role}` } });
       if (![401, 403, 404].includes(status)) return role;
     }
     return 'provider';

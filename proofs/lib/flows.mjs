@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client, expectStatus, tokenOf } from '../../web-client/e2e/lib/http.mjs';
 import * as canaries from './canaries.mjs';
-import { pathOf, sample } from './samples.mjs';
+import { endsSession, isStream, pathOf, sample } from './samples.mjs';
 import { Socket } from './socket.mjs';
 
 /** Members of answers that are secrets. */
@@ -100,16 +100,24 @@ export async function theVisit(server, cast, search) {
   expectStatus(await desk.get(`/patients?name=${encodeURIComponent(demo.patients[0].name.slice(0, 4))}`), 200);
 }
 
+/** The least that is a PDF. */
+function pdf(words) {
+  return `%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n% ${words}\ntrailer<</Root 1 0 R>>\n%%EOF\n`;
+}
+
 /** What is sent for one operation: the good request, then wrong ones. */
-function requestsFor(document, { method, path, operation }, ids) {
-  const at = pathOf(path, ids);
+function requestsFor(document, one, ids) {
+  const { method, path, operation } = one;
+  const at = pathOf(one, ids);
   const schema = operation.requestBody?.content?.['application/json']?.schema;
-  const headers = { 'if-match': '"0"', 'idempotency-key': randomUUID() };
+  const headers = { 'if-match': '"0"', 'idempotency-key': randomUUID(), 'x-file-name': encodeURIComponent(`${canaries.name()}.pdf`) };
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query');
   const filled = new URLSearchParams(query.map(({ name, schema }) => [name, String(sample(document, schema, ids, name))]));
   const body = schema && sample(document, schema, ids);
   const planted = canaries.text();
+  const file = operation.requestBody?.content?.['application/pdf'];
   const requests = [
+    ...(file ? [{ at, raw: pdf(planted), headers: { ...headers, 'content-type': 'application/pdf' } }, { at, raw: planted, headers: { ...headers, 'content-type': 'image/png' } }] : []),
     { at: query.length > 0 ? `${at}?${filled}` : at, body, headers },
     { at: `${at}?${new URLSearchParams({ [planted]: planted })}`, body, headers },
     { at: path.replace(/\{\w+\}/g, encodeURIComponent(planted)), body, headers },
@@ -127,14 +135,10 @@ function requestsFor(document, { method, path, operation }, ids) {
   return requests.map((request) => ({ method, ...request }));
 }
 
-/** Operations that would end the session which the others are asked with. */
-const LAST = ['sign_out', 'leave'];
-
 /** Asks every operation as everyone. */
 export async function asEveryone(server, cast, document, operations, search) {
   const asked = { sent: 0, done: 0, echoed: [] };
-  const streams = operations.filter(({ operation }) => Object.values(operation.responses).some(({ content }) => content?.['text/event-stream']));
-  const ordered = operations.filter((one) => !streams.includes(one)).sort((a, b) => LAST.includes(a.operation.operationId) - LAST.includes(b.operation.operationId));
+  const ordered = operations.filter((one) => !isStream(one)).sort((a, b) => endsSession(a) - endsSession(b));
   for (const [who, { client, ids }] of Object.entries(cast)) {
     for (const one of ordered) {
       for (const { method, at, body, raw, headers } of requestsFor(document, one, ids)) {

@@ -37,10 +37,24 @@ function word({ format, maxLength: max = 200 }, ids, name) {
   return planted.length <= max ? planted : planted.slice(0, max);
 }
 
-/** A path with known ids where its template has parameters. */
-export function pathOf(template, ids) {
-  return template.replace(/\{(\w+)\}/g, (_all, parameter) => {
+/** A path with known ids, or words that its parameters allow, where its template has parameters. */
+export function pathOf({ path: template, operation }, ids) {
+  return template.replace(/\{(\w+)\}/g, (_all, name) => {
+    const allowed = operation.parameters?.find((parameter) => parameter.in === 'path' && parameter.name === name)?.schema?.enum;
     const kind = ['appointment', 'visit', 'patient'].find((of) => template.includes(`/${of}s/`));
-    return (parameter === 'id' && kind && ids[kind]?.[0]) || '00000000-0000-4000-8000-000000000001';
+    return allowed?.[0] ?? ((name === 'id' && kind && ids[kind]?.[0]) || '00000000-0000-4000-8000-000000000001');
   });
+}
+
+/**
+ * Operations that end the session they are asked with, or take its rights away: they come last, or are left to tests of
+ * their own. Streams never end.
+ */
+export function endsSession({ operation }) {
+  return /sign_out|^leave|password|revoke_session|end_session|end_all|deactivate/.test(operation.operationId);
+}
+
+/** A stream of events, which never ends. */
+export function isStream({ operation }) {
+  return Object.values(operation.responses).some(({ content }) => content?.['text/event-stream']);
 }
