@@ -8,9 +8,10 @@ import { test } from 'node:test';
 import { Client, expectStatus } from '../web-client/e2e/lib/http.mjs';
 import { Server } from '../web-client/e2e/lib/server.mjs';
 import { until } from '../web-client/e2e/lib/until.mjs';
-import { postmasterOf, rows } from './lib/database.mjs';
+import { execute, postmasterOf, rows } from './lib/database.mjs';
 import { unlimited } from './lib/limits.mjs';
 import { seeded } from './lib/random.mjs';
+import { openAll } from './lib/sealed.mjs';
 import { unlogged, whatIsBroken } from './lib/whole.mjs';
 import { Booker, Chatter, Lost, NoteWriter, PatientAtTheDoor, SignsInAndOut } from './lib/writers.mjs';
 
@@ -20,6 +21,8 @@ const SEED = Number(process.env.BEDSIDE_SEED ?? Date.now() % 1_000_000);
 const WRITES = 60;
 /** And then so many milliseconds more, at random, so that a kill does not always follow an answer. */
 const AFTER_MS = 30;
+/** After every so many kills all that is sealed is opened. */
+const OPEN_EVERY = 10;
 
 /** How long a start may go on before it is killed; it takes about that long. */
 const STARTING_MS = 1_000;
@@ -100,6 +103,7 @@ test(`killed ${KILLS} times under load, it loses nothing that it acknowledged`, 
   const begun = performance.now();
   const server = await Server.start({ env: unlimited() });
   const times = {};
+  let sealed;
   try {
     const writers = await writersOf(server);
     for (let round = 1; round <= KILLS; round++) {
@@ -114,11 +118,22 @@ test(`killed ${KILLS} times under load, it loses nothing that it acknowledged`, 
       for (const writer of writers) {
         wrong.push(...(await writer.check()), ...(await unlogged(server.data, writer.requests.splice(0))));
       }
+      if (round % OPEN_EVERY === 0 || round === KILLS) {
+        sealed = await openAll(server.data);
+        wrong.push(...sealed.wrong);
+      }
       assert.deepEqual(wrong, [], at);
       if (round % 20 === 0) console.log(`# ${round} kills, ${count(writers)} acknowledged writes, ${Math.round((performance.now() - begun) / 1000)} s`);
     }
     const each = writers.map((writer) => `${writer.constructor.name} ${writer.acknowledged}`).join(', ');
     console.log(`# seed ${SEED}: ${JSON.stringify(times)}; ${count(writers)} acknowledged writes (${each}); ${Math.round((performance.now() - begun) / 1000)} s`);
+    console.log(`# opened: ${JSON.stringify(sealed.opened)}`);
+    for (const column of ['patient.name', 'note_revision.body', 'visit_event.chat_text', 'visit_location.region', 'appointment.reason', 'idempotency_key.response']) {
+      assert.ok(sealed.opened[column] > 0, `nothing of ${column} was opened`);
+    }
+    // And it would be seen: one flipped bit does not open.
+    await execute(server.data, `UPDATE patient SET name = set_byte(name, 20, get_byte(name, 20) # 1) WHERE patient_id = (SELECT min(patient_id::text)::uuid FROM patient)`);
+    assert.equal((await openAll(server.data)).wrong.length, 1);
     for (const writer of writers) assert.ok(writer.acknowledged > 0, `${writer.constructor.name} wrote nothing`);
   } finally {
     await server.stop();
