@@ -96,8 +96,12 @@ export async function theVisit(server, cast, search) {
   expectStatus(await stranger.post('/auth/sign-in', { email: canaries.email(), password: canaries.text('secret ') }), 401);
   expectStatus(await stranger.post('/auth/sign-in', { email: demo.clinic_admin.email, password: canaries.text('secret ') }), 401);
   expectStatus(await cast.compliance.client.get(`/audit?action=${canaries.MARK}`), 200);
-  expectStatus(await desk.get(`/patients?name=${encodeURIComponent(canaries.name())}`), 200);
-  expectStatus(await desk.get(`/patients?name=${encodeURIComponent(demo.patients[0].name.slice(0, 4))}`), 200);
+  const look = (wanted) => desk.post('/patients/search', wanted);
+  for (const wanted of [{ name: canaries.name() }, { phone: canaries.phone() }, { mrn: canaries.number() }, { email: canaries.email() }, { date_of_birth: canaries.BORN }]) {
+    expectStatus(await look(wanted), 200);
+  }
+  const found = expectStatus(await look({ name: demo.patients[0].name.split(' ')[0] }), 200);
+  if (found.body.items.length === 0) throw new Error('a patient of the demonstration is not found by name');
 }
 
 /** The least that is a PDF. */
