@@ -100,7 +100,7 @@ describe('what is planted through every flow stands nowhere in clear', { timeout
   });
 
   test('a dump, and the data folder with write-ahead log, while it runs and after it has ended', async () => {
-    found.push(...search.in('pg_dump', await dump(server.data)));
+    for (const [table, text] of await dump(server.data)) found.push(...search.in(`pg_dump of ${table}`, Buffer.from(text)));
     await execute(server.data, 'CHECKPOINT');
     found.push(...search.below(server.data, MEANT_TO_TELL));
     await server.terminate();
@@ -116,14 +116,15 @@ describe('what is planted through every flow stands nowhere in clear', { timeout
 
   test('nothing was found', () => {
     assert.ok(search.size > 200);
-    assert.deepEqual(found, []);
+    assert.deepEqual([...new Set(found)], []);
   });
 
   test('and it would have been: one that is planted in a table is found in the dump, the table’s file and the log of writes', async () => {
     await server.startAgain();
     await execute(server.data, `CREATE TABLE planted AS SELECT '${canaries.name()}' AS name`);
     await execute(server.data, 'CHECKPOINT');
-    assert.notDeepEqual(search.in('pg_dump', await dump(server.data)), []);
+    const dumped = await dump(server.data);
+    assert.ok(dumped.some(([table, text]) => table === 'public.planted' && search.in(table, Buffer.from(text)).length > 0));
     const places = search.below(join(server.data, 'postgres'));
     assert.ok(places.some((place) => / in base\//.test(place)) && places.some((place) => / in pg_wal\//.test(place)), places.join('\n'));
   });

@@ -47,7 +47,7 @@ function marked(server, document, one, { client, ids }, cursor) {
   const at = `${pathOf(one, ids)}${path.includes('{') ? HERE : ''}`;
   const filled = query.map(({ name, schema }) => `${name}=${encodeURIComponent(String(sample(document, schema, ids, name)))}${HERE}`).join('&');
   const schema = operation.requestBody?.content?.['application/json']?.schema;
-  const body = schema && markedBody(sample(document, schema, ids));
+  const body = schema && markedBody(cursor && pages(document, schema) ? { cursor: 'x' } : sample(document, schema, ids));
   const headers = (operation.parameters ?? []).filter((parameter) => parameter.in === 'header').map(({ name }) => `${name}: ${name === 'If-Match' ? '"0"' : 'x'}${HERE}`);
   return [
     `${method} ${at.startsWith('/api') ? at : `/api/v1${at}`}${filled ? `?${filled}` : ''} HTTP/1.1`,
@@ -58,6 +58,11 @@ function marked(server, document, one, { client, ids }, cursor) {
     ...headers,
     ...(body ? ['Content-Type: application/json', '', body] : ['', '']),
   ].join('\r\n');
+}
+
+/** Whether a body asks for a page of a list. */
+function pages(document, schema) {
+  return Boolean(schema?.$ref && document.components.schemas[schema.$ref.split('/').pop()].properties?.cursor);
 }
 
 /** Every text and number of the body with a mark. */
@@ -101,8 +106,9 @@ describe('SQL does not get in', { timeout: 4 * 3_600_000 }, () => {
       const id = one.operation.operationId;
       await context.test(id, async () => {
         const role = await whoMay(one);
-        const pages = (one.operation.parameters ?? []).some(({ name }) => name === 'cursor');
-        for (const cursor of pages ? [false, true] : [false]) {
+        const schema = one.operation.requestBody?.content?.['application/json']?.schema;
+        const inPages = (one.operation.parameters ?? []).some(({ name }) => name === 'cursor') || pages(document, schema);
+        for (const cursor of inPages ? [false, true] : [false]) {
           const { found, nothing, said } = await attack(server.data, `${id}${cursor ? '-cursor' : ''}`, marked(server, document, one, cast[role], cursor));
           assert.doesNotMatch(said, /^429 /m, 'what is asked too often is not looked at');
           assert.ok(!found && nothing, `${id} as ${role}:\n${said.slice(-4_000)}`);

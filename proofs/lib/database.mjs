@@ -30,10 +30,11 @@ export async function execute(data, statement) {
   await run(join(PROGRAMS, 'psql'), [...reach(data), '-Xq', '-v', 'ON_ERROR_STOP=1', '-c', statement]);
 }
 
-/** Everything that is in the database, as text. */
+/** Everything that is in the database, as text: the schema, and each table's rows by its name. */
 export async function dump(data) {
-  const { stdout } = await run(join(PROGRAMS, 'pg_dump'), reach(data), { maxBuffer: 1 << 30, encoding: 'buffer' });
-  return stdout;
+  const { stdout } = await run(join(PROGRAMS, 'pg_dump'), reach(data), { maxBuffer: 1 << 30 });
+  const [schema, ...tables] = stdout.split(/^COPY /m);
+  return [['the schema', schema], ...tables.map((table) => [table.split(/[ (]/)[0], table])];
 }
 
 /** The process id of the postmaster over `data`. */

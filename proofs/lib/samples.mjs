@@ -13,7 +13,12 @@ export function sample(document, schema, ids, name = '') {
   const type = [schema.type].flat().find((kind) => kind !== 'null') ?? (schema.properties ? 'object' : 'string');
   switch (type) {
     case 'object':
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([member, of]) => [member, sample(document, of, ids, member)]));
+      // Without a cursor: one that the list has not given out is refused before anything else is looked at.
+      return Object.fromEntries(
+        Object.entries(schema.properties ?? {})
+          .filter(([member]) => member !== 'cursor')
+          .map(([member, of]) => [member, sample(document, of, ids, member)]),
+      );
     case 'array':
       return [sample(document, schema.items ?? {}, ids, name.replace(/s$/, ''))];
     case 'integer':

@@ -1,6 +1,6 @@
 use visit::fact::StopReason;
 use visit::room::{ConnId, Input, RecorderCommand, RecorderEvent, SfuCommand};
-use visit::wire::{ClientMessage, RecordingView, RefusalCode};
+use visit::wire::{ClientMessage, PhaseView, RecordingView, RefusalCode, ServerMessage};
 use visit::{Fact, RecordingId};
 
 use crate::stage::{GUARDIAN, PATIENT, PROVIDER, Stage, Store, TEXT, VISIT};
@@ -156,6 +156,8 @@ fn late_joiner_who_says_no_ends_it() {
     answer(&mut stage, guardian, false);
     assert_eq!(stage.recorder(), [RecorderCommand::Stop { recording }]);
     assert_eq!(last(&stage), RecordingView::Off { last: Some(StopReason::Refused) });
+    let names = stage.facts_named();
+    assert_eq!(names[names.len() - 2..], ["recording_refused", "recording_stopped"], "nothing was withdrawn");
 }
 
 #[test]
@@ -261,4 +263,65 @@ fn lost_websocket_changes_nothing_while_media_flows() {
     stage.lose(patient);
     assert!(stage.recorder().is_empty());
     assert!(matches!(last(&stage), RecordingView::On { .. }));
+}
+
+#[test]
+fn while_a_late_joiner_has_not_answered_nobody_is_shown_that_it_records() {
+    let mut stage = Stage::new();
+    let (provider, ..) = with_recording_on(&mut stage);
+    with_guardian_waiting(&mut stage);
+    stage.forget();
+    stage.say(provider, ClientMessage::Admit { participant: GUARDIAN.seat() });
+    let shown: Vec<_> = stage
+        .said(provider)
+        .into_iter()
+        .filter_map(|message| match message {
+            ServerMessage::Room(view) => Some(view),
+            _ => None,
+        })
+        .filter(|view| view.participants.iter().any(|one| one.participant == GUARDIAN.seat() && is_in(&one.phase)))
+        .map(|view| &view.recording)
+        .collect();
+    assert!(!shown.is_empty());
+    // Not even before the pause is stored.
+    assert!(shown.iter().all(|recording| matches!(recording, RecordingView::Paused { .. })), "{shown:?}");
+}
+
+fn is_in(phase: &PhaseView) -> bool {
+    matches!(phase, PhaseView::Admitted | PhaseView::Live)
+}
+
+#[test]
+fn what_the_recorder_says_of_another_recording_changes_nothing() {
+    let mut stage = Stage::new();
+    let (provider, patient) = stage.with_patient_live();
+    stage.say(provider, ClientMessage::StartRecording);
+    answer(&mut stage, provider, true);
+    answer(&mut stage, patient, true);
+    let recording = asked(&stage);
+    let other = RecordingId::of(VISIT, 1);
+    stage.input(Input::Recorder(RecorderEvent::Durable { recording: other }));
+    assert_eq!(last(&stage), RecordingView::Starting { recording }, "its own bytes are not durable yet");
+    stage.input(Input::Recorder(RecorderEvent::Durable { recording }));
+    stage.input(Input::Recorder(RecorderEvent::Failed { recording: other }));
+    stage.input(Input::Recorder(RecorderEvent::Stopped { recording: other }));
+    assert!(matches!(last(&stage), RecordingView::On { .. }));
+    stage.input(Input::Recorder(RecorderEvent::Stopped { recording }));
+    assert_eq!(last(&stage), RecordingView::Off { last: Some(StopReason::Failed) });
+}
+
+#[test]
+fn a_version_of_a_text_has_at_most_64_bytes() {
+    let mut stage = Stage::new();
+    let (provider, patient) = stage.with_patient_live();
+    stage.say(provider, ClientMessage::StartRecording);
+    let recording = asked(&stage);
+    for (length, code) in
+        [(64, RefusalCode::RecordingState), (65, RefusalCode::BadMessage), (66, RefusalCode::BadMessage)]
+    {
+        stage.forget();
+        let text_version = "x".repeat(length);
+        stage.say(patient, ClientMessage::AnswerRecording { recording, allow: true, text_version });
+        assert_eq!(stage.refusals(patient), [(code, "answer_recording".to_owned())], "{length} bytes");
+    }
 }

@@ -32,7 +32,7 @@ export class Client {
       else this.#cookies.set(pair.slice(0, at), pair.slice(at + 1));
     }
     const bytes = Buffer.from(await answer.arrayBuffer());
-    const json = /json/.test(answer.headers.get('content-type') ?? '');
+    const json = /^application\/(problem\+)?json\b/.test(answer.headers.get('content-type') ?? '');
     return { status: answer.status, headers: answer.headers, bytes, body: json ? JSON.parse(bytes.toString()) : undefined };
   }
 
