@@ -8,7 +8,7 @@ use records::identity::webauthn::RelyingParty;
 use tokio::sync::broadcast;
 use visit::{ClinicId, PatientId, Person};
 
-use crate::limits::{Limits, RateLimits};
+use crate::limits::{Limits, RateLimits, SharedLimits};
 use crate::playback::Playbacks;
 use crate::{Clock, RecordingMedia, TicketDesk};
 
@@ -80,12 +80,19 @@ impl AppState {
             changes: broadcast::channel(BACKLOG).0,
             revocations: broadcast::channel(BACKLOG).0,
             media,
-            limits: Arc::new(Limits::new(config.limits, clock.clone())),
+            limits: Arc::new(Limits::new(config.limits, None, clock.clone())),
             playbacks: Arc::new(Playbacks::default()),
             party: RelyingParty::of(&config.origins).map(Arc::new),
             config: Arc::new(config),
             clock,
         }
+    }
+
+    /// Counts requests over all nodes that share a Redis, too.
+    #[must_use]
+    pub fn with_shared_limits(mut self, shared: SharedLimits) -> Self {
+        self.limits = Arc::new(Limits::new(self.config.limits, Some(shared), self.clock.clone()));
+        self
     }
 
     /// Ends what hangs on one session: its unused tickets and open sockets.

@@ -57,7 +57,7 @@ mod tx;
 pub mod visits;
 
 pub use context::{Actor, FRESH_FACTOR, Origin, RequestContext};
-pub use error::Error;
+pub use error::{DatabaseError, Error};
 pub use key_ring::{KeyRing, KeyRingError};
 pub use migrate::{MigrateError, migrate};
 pub use phi::Phi;

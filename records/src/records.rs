@@ -148,7 +148,7 @@ impl Records {
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
         match begun.await {
             Ok(begun) => Ok(begun?),
-            Err(_) => Err(Error::Database(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
         }
     }
 
@@ -230,7 +230,7 @@ pub enum ConnectError {
 impl ConnectError {
     fn of(error: Error) -> Self {
         match error {
-            Error::Database(error) => Self::Unreachable(error),
+            Error::Database(error) => Self::Unreachable(error.into_inner()),
             other => Self::Unreachable(sqlx::Error::Protocol(other.to_string())),
         }
     }

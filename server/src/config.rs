@@ -2,21 +2,33 @@
 //!
 //! Everything is parsed and checked here, before a port is bound or a file is touched.
 
+mod mail;
+mod net;
+mod outer;
+mod secret;
+mod secret_url;
+
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+
+use api::RateLimits;
+use ipnet::IpNet;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
-mod mail;
-mod secret;
-
 pub use mail::{Mail, MailTls, SmtpSettings};
+pub use net::Net;
+pub use outer::{Clamav, Redis, Uploads};
 pub use secret::Secret;
+pub use secret_url::SecretUrl;
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";
+/// More is no limit; a load test needs no more either.
+const MOST_PER_MINUTE: u32 = 1_000_000;
 
 /// The whole configuration. Every key has a default that suits one machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +48,14 @@ pub struct Config {
     pub mail: Mail,
     /// Logs.
     pub log: Log,
+    /// How often one may ask.
+    pub limits: RateLimits,
+    /// Counting over several nodes.
+    pub redis: Redis,
+    /// Patients' documents.
+    pub uploads: Uploads,
+    /// The virus scanner.
+    pub clamav: Clamav,
 }
 
 /// `[http]`
@@ -50,8 +70,22 @@ pub struct Http {
     pub tls_certificate: Option<PathBuf>,
     /// PEM private key of the certificate.
     pub tls_key: Option<PathBuf>,
-    /// Proxies whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies whose `X-Forwarded-For` counts: addresses or networks.
+    pub trusted_proxies: Vec<Net>,
+    /// Open connections in all.
+    pub max_connections: NonZeroU32,
+    /// Open connections of one address (IPv6: one /64); trusted proxies have no such limit.
+    pub max_connections_per_address: NonZeroU32,
+    /// How long a request's head may take, and a connection without one may stay, seconds.
+    pub header_timeout_s: NonZeroU32,
+}
+
+impl Http {
+    /// The trusted proxies.
+    #[must_use]
+    pub fn proxies(&self) -> Vec<IpNet> {
+        self.trusted_proxies.iter().map(|net| net.0).collect()
+    }
 }
 
 /// `[media]`
@@ -83,9 +117,9 @@ pub struct Data {
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// PostgreSQL 15 or later, as the role `bedside_app`. Default: a private PostgreSQL in the data folder.
-    pub url: Option<String>,
+    pub url: Option<SecretUrl>,
     /// The same database as its owner, for migrations.
-    pub owner_url: Option<String>,
+    pub owner_url: Option<SecretUrl>,
 }
 
 /// `[site]`
@@ -153,6 +187,10 @@ impl Default for Config {
             site: Site::default(),
             mail: Mail::default(),
             log: Log { level: Level::Info, format: LogFormat::Text },
+            limits: RateLimits::default(),
+            redis: Redis::default(),
+            uploads: Uploads::default(),
+            clamav: Clamav::default(),
         }
     }
 }
@@ -165,6 +203,9 @@ impl Default for Http {
             tls_certificate: None,
             tls_key: None,
             trusted_proxies: Vec::new(),
+            max_connections: NonZeroU32::new(4_096).expect("not zero"),
+            max_connections_per_address: NonZeroU32::new(512).expect("not zero"),
+            header_timeout_s: NonZeroU32::new(15).expect("not zero"),
         }
     }
 }
@@ -325,13 +366,39 @@ impl Config {
         }
         for (key, url) in [("database.url", &self.database.url), ("database.owner_url", &self.database.owner_url)] {
             if let Some(url) = url
-                && !url.starts_with("postgres://")
-                && !url.starts_with("postgresql://")
+                && !url.reveal().starts_with("postgres://")
+                && !url.reveal().starts_with("postgresql://")
             {
                 return wrong(key, "must begin with postgres://".into());
             }
         }
         self.mail.smtp()?;
+        self.check_edges()
+    }
+
+    fn check_edges(&self) -> Result<(), ConfigError> {
+        let wrong = |key, problem: String| Err(ConfigError::Value { key, problem });
+        if let Some((key, _)) = self.limits.named().into_iter().find(|(_, n)| n.get() > MOST_PER_MINUTE) {
+            return wrong(key, format!("allowed are 1 to {MOST_PER_MINUTE} per minute"));
+        }
+        if let Some(url) = &self.redis.url
+            && (!url.reveal().starts_with("redis://") || url.reveal().contains("://:@"))
+        {
+            return wrong("redis.url", "must be redis://[user:password@]host:port[/database]; TLS is not spoken".into());
+        }
+        if self.uploads.max_mib.get() > 100 || self.uploads.max_megapixels.get() > 200 || self.uploads.at_once.get() > 64
+        {
+            return wrong(
+                "uploads",
+                "allowed are max_mib 1 to 100, max_megapixels 1 to 200, at_once 1 to 64: all of it is held in memory".into(),
+            );
+        }
+        if self.clamav.tcp.is_some() && self.clamav.socket.is_some() {
+            return wrong("clamav.tcp, clamav.socket", "give one of the two".into());
+        }
+        if self.http.header_timeout_s.get() > 300 {
+            return wrong("http.header_timeout_s", "allowed are 1 to 300 seconds".into());
+        }
         Ok(())
     }
 
@@ -412,6 +479,34 @@ mod tests {
     fn plain_http_beyond_loopback_is_refused() {
         let message = message("[http]\nlisten = \"0.0.0.0:80\"\n");
         assert!(message.contains("http.listen") && message.contains("tls_certificate"), "{message}");
+    }
+
+    #[test]
+    fn limits_are_read_and_one_that_is_none_is_refused() {
+        let config = load("[limits]\nsign_in_per_minute = 3\n").expect("valid");
+        assert_eq!(config.limits.sign_in_per_minute.get(), 3);
+        assert_eq!(config.limits.session_per_minute, RateLimits::default().session_per_minute);
+        assert!(message("[limits]\nsign_in_per_minute = 0\n").contains("limits.sign_in_per_minute"));
+        assert!(message("[limits]\nsession_per_minute = 1000001\n").contains("limits.session_per_minute"));
+        assert!(message("[limits]\nsign_ins = 3\n").contains("sign_ins"));
+        assert!(message("[redis]\nurl = \"rediss://x\"\n").contains("redis.url"));
+        assert!(message("[uploads]\nmax_mib = 1000\n").contains("max_mib 1 to 100"));
+        assert!(message("[clamav]\ntcp = \"127.0.0.1:3310\"\nsocket = \"/run/clamd\"\n").contains("clamav.socket"));
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let config = load("[http]\ntrusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]\n").expect("valid");
+        let nets: Vec<String> = config.http.proxies().iter().map(ToString::to_string).collect();
+        assert_eq!(nets, ["10.0.0.1/32", "fd00::/8"]);
+        assert!(message("[http]\ntrusted_proxies = [\"proxy\"]\n").contains("10.0.0.0/8"));
+    }
+
+    #[test]
+    fn what_is_in_force_can_be_printed_without_passwords() {
+        let config = load("[database]\nurl = \"postgres://a:s3cret@x/y\"\nowner_url = \"postgres://o:s3cret@x/y\"\n[redis]\nurl = \"redis://:s3cret@x\"\n");
+        let printed = serde_json::to_string(&config.expect("valid")).expect("JSON");
+        assert!(!printed.contains("s3cret") && printed.contains("postgres://a:..@x/y"), "{printed}");
     }
 
     #[test]
