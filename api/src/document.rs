@@ -26,6 +26,7 @@ use crate::session::{PATIENT_COOKIE, STAFF_COOKIE};
         (name = "auth", description = "Staff sign in with a password and a code"),
         (name = "join", description = "A patient checks in by link"),
         (name = "day", description = "Today's list, patients, appointments"),
+        (name = "documents", description = "Documents of a patient's record"),
         (name = "visits", description = "A visit, its note and recordings"),
         (name = "quality", description = "How good the calls were"),
         (name = "mail", description = "Mail that goes out, for the administrator"),

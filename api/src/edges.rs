@@ -38,13 +38,13 @@ const HSTS: &str = "max-age=63072000; includeSubDomains";
 /// A header that a handler has set itself (say, `Cache-Control` on hashed assets) stays.
 pub fn edges(router: Router, config: &ApiConfig) -> Router {
     let tls = config.tls;
-    router.layer(from_fn(small_head)).layer(from_fn(problem::render_own)).layer(from_fn(request_id::assign)).layer(from_fn(
-        move |request: Request, next: Next| async move {
+    router.layer(from_fn(small_head)).layer(from_fn(problem::render_own)).layer(from_fn(request_id::assign)).layer(
+        from_fn(move |request: Request, next: Next| async move {
             let mut response: Response = next.run(request).await;
             add(response.headers_mut(), tls);
             response
-        },
-    ))
+        }),
+    )
 }
 
 /// Refuses a request whose head is larger than any browser makes it.

@@ -169,15 +169,16 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_the_value() {
         for (json, said) in [
-            (r#"{"count":"Maria, expected \"Lopez"}"#, "invalid type: string, expected u8 at line 1 column 32"),
-            (r#"{"count":5550199}"#, "invalid value: integer, expected u8 at line 1 column 16"),
-            (r#"{"Maria Lopez":1}"#, "unknown field `..`, expected `count` or `kind` at line 1 column 14"),
-            (r#"{"role":1}"#, "unknown field `role`, expected `count` or `kind` at line 1 column 7"),
-            (r#"{"kind":"Maria"}"#, "unknown variant `..`, expected `letter` at line 1 column 15"),
-            (r#"{"count":1}"#, "missing field `kind` at line 1 column 11"),
+            (r#"{"count":"Maria, expected \"Lopez"}"#, "invalid type: string, expected u8"),
+            (r#"{"count":5550199}"#, "invalid value: integer, expected u8"),
+            (r#"{"Maria Lopez":1}"#, "unknown field `..`, expected `count` or `kind`"),
+            (r#"{"role":1}"#, "unknown field `role`, expected `count` or `kind`"),
+            (r#"{"kind":"Maria"}"#, "unknown variant `..`, expected `letter`"),
+            (r#"{"count":1}"#, "missing field `kind`"),
         ] {
             let error = serde_json::from_str::<Form>(json).unwrap_err();
-            assert_eq!(without_values(&error.to_string()), said, "{json}");
+            let told = without_values(&error.to_string());
+            assert_eq!(told.split(" at line").next(), Some(said), "{json}");
         }
     }
 }

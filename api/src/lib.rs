@@ -7,6 +7,7 @@
 //! Every error leaves as `application/problem+json` (RFC 9457) with a stable `code`; see [`problem`].
 
 mod access_log;
+mod attachment_files;
 mod client;
 mod clock;
 mod document;
@@ -22,9 +23,11 @@ mod same_origin;
 mod session;
 mod state;
 mod tickets;
+mod uploads;
 mod v1;
 mod words;
 
+pub use attachment_files::{AttachmentFiles, FileKey, Storing};
 pub use client::ClientAddress;
 pub use clock::{Clock, ManualClock};
 pub use edges::edges;
@@ -34,3 +37,4 @@ pub use request_id::RequestId;
 pub use router::{openapi, openapi_json, router};
 pub use state::{ApiConfig, AppState, Ended};
 pub use tickets::{RedeemError, Redeemed, Ticket, TicketDesk, TicketError};
+pub use uploads::{Clamd, UploadRules};

@@ -181,9 +181,11 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::new(status, "request.too_large", "The request is larger than allowed. Send less at once.")
             }
-            StatusCode::URI_TOO_LONG => {
-                Self::new(status, "request.uri_too_long", "The address is longer than allowed (8 KiB). Ask for less at once.")
-            }
+            StatusCode::URI_TOO_LONG => Self::new(
+                status,
+                "request.uri_too_long",
+                "The address is longer than allowed (8 KiB). Ask for less at once.",
+            ),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::new(
                 status,
                 "request.head_too_large",

@@ -11,7 +11,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::OpenApi;
@@ -23,13 +23,18 @@ use crate::{AppState, access_log, client, document, limits, problem, same_origin
 
 /// Longest time until an answer begins.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// The same for a document that comes over a slow line.
+const UPLOADED_WITHIN: Duration = Duration::from_secs(120);
 
-/// The API, to be nested at `/api` and wrapped in [`crate::edges`]. Needs `ConnectInfo<SocketAddr>` for limits by address.
+/// The API with everything below `/api`, to be wrapped in [`crate::edges`]. Needs `ConnectInfo<SocketAddr>` for limits by
+/// address.
 pub fn router(state: AppState) -> Router {
     let document = openapi_json();
     let (routes, _) = v1::routes().split_for_parts();
+    let (slow_routes, _) = v1::slow_routes().split_for_parts();
+    let routes = in_time(routes, ANSWER_WITHIN).merge(in_time(slow_routes, UPLOADED_WITHIN));
     let routes = Router::new()
-        .nest("/v1", in_time(routes, ANSWER_WITHIN).route_layer(from_fn(access_log::note_route)))
+        .nest("/v1", routes.route_layer(from_fn(access_log::note_route)))
         .route(
             "/openapi.json",
             get(async || ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document)),
@@ -39,7 +44,9 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), limits::enforce))
         .layer(from_fn_with_state(state.clone(), same_origin::check))
         .layer(from_fn_with_state(state.clone(), client::find));
-    answered(routes).with_state(state)
+    // Nested routes have no address that is the slash alone.
+    let bare = Router::new().route("/api/", any(async || Problem::not_found()));
+    Router::new().nest("/api", answered(routes)).merge(answered(bare)).with_state(state)
 }
 
 /// Breaks off what takes longer, a body that comes too slowly included.
@@ -59,7 +66,8 @@ fn answered<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
 /// The OpenAPI 3.1 document of [`router`], with paths as clients see them.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let documented = OpenApiRouter::<AppState>::with_openapi(document::base()).nest("/api/v1", v1::routes());
+    let documented = OpenApiRouter::<AppState>::with_openapi(document::base())
+        .nest("/api/v1", v1::routes().merge(v1::slow_routes()));
     documented.into_openapi()
 }
 

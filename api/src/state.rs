@@ -10,7 +10,8 @@ use visit::{ClinicId, PatientId, Person};
 
 use crate::limits::{Limits, RateLimits, SharedLimits};
 use crate::playback::Playbacks;
-use crate::{Clock, RecordingMedia, TicketDesk};
+use crate::uploads::Uploads;
+use crate::{AttachmentFiles, Clamd, Clock, RecordingMedia, TicketDesk, UploadRules};
 
 /// Settings of the API, checked by `server` before they get here.
 #[derive(Debug, Clone)]
@@ -33,6 +34,10 @@ pub struct ApiConfig {
     pub mos_formula: String,
     /// How often one may ask.
     pub limits: RateLimits,
+    /// How large documents may be, and how many at once.
+    pub uploads: UploadRules,
+    /// The virus scanner that documents must pass, if there is one.
+    pub clamd: Option<Clamd>,
 }
 
 /// What has ended by hand, and so has to be closed at once.
@@ -59,12 +64,15 @@ pub struct AppState {
     pub media: Arc<dyn RecordingMedia>,
     /// This site, as security keys know it; `None` if it has no domain name.
     pub party: Option<Arc<RelyingParty>>,
+    /// Patients' documents.
+    pub attachments: Arc<dyn AttachmentFiles>,
     /// Settings.
     pub config: Arc<ApiConfig>,
     /// The time.
     pub clock: Clock,
     pub(crate) limits: Arc<Limits>,
     pub(crate) playbacks: Arc<Playbacks>,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 /// Messages that a slow receiver of `changes` and `revocations` may lag behind before it has to reload.
@@ -73,13 +81,21 @@ const BACKLOG: usize = 1_024;
 impl AppState {
     /// State with fresh channels, an empty ticket desk and unused limits.
     #[must_use]
-    pub fn new(records: records::Records, media: Arc<dyn RecordingMedia>, config: ApiConfig, clock: Clock) -> Self {
+    pub fn new(
+        records: records::Records,
+        media: Arc<dyn RecordingMedia>,
+        attachments: Arc<dyn AttachmentFiles>,
+        config: ApiConfig,
+        clock: Clock,
+    ) -> Self {
         Self {
             records: records.reached_at(&config.base_url),
             tickets: TicketDesk::new(),
             changes: broadcast::channel(BACKLOG).0,
             revocations: broadcast::channel(BACKLOG).0,
             media,
+            attachments,
+            uploads: Arc::new(Uploads::new(config.uploads, config.clamd.clone())),
             limits: Arc::new(Limits::new(config.limits, None, clock.clone())),
             playbacks: Arc::new(Playbacks::default()),
             party: RelyingParty::of(&config.origins).map(Arc::new),

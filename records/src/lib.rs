@@ -17,6 +17,7 @@
 
 pub mod action;
 pub mod appointments;
+pub mod attachments;
 pub mod audit;
 mod blind_index;
 pub mod clinics;

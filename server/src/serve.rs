@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use api::{ApiConfig, AppState, Clock, SharedLimits};
+use api::{ApiConfig, AppState, Clamd, Clock, SharedLimits, UploadRules};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -19,10 +19,10 @@ use signaling::Signaling;
 use tokio_util::sync::CancellationToken;
 use visit::room::RoomSettings;
 
-use crate::config::Config;
+use crate::config::{Clamav, Config};
 use crate::data_dir::DataDir;
-use crate::live::{self, Folders, Live, Playback};
 use crate::http::{self, Listener};
+use crate::live::{self, Documents, Folders, Live, Playback};
 use crate::mail::{self, Outlet, Smtp};
 use crate::{database, demo, metrics, sealing, web};
 
@@ -57,7 +57,15 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         tokio::spawn(sealing::look_after(database.records.clone(), journal, clock.clone()));
         let folders = Folders { captures: data.captures(), objects: data.objects() };
         let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
-        let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());
+        let documents = Documents::in_folder(&data.attachments()).context("data folder")?;
+        documents.sweep(&database.records, clock.wall()).await?;
+        let state = AppState::new(
+            database.records.clone(),
+            media,
+            Arc::new(documents),
+            api_config(config, is_demo),
+            clock.clone(),
+        );
         let state = match &config.redis.url {
             Some(url) => state.with_shared_limits(SharedLimits::open(url.reveal()).context("redis.url")?),
             None => state,
@@ -145,6 +153,16 @@ fn api_config(config: &Config, is_demo: bool) -> ApiConfig {
         trusted_proxies: config.http.proxies(),
         tls: config.origin().starts_with("https://"),
         limits: config.limits,
+        uploads: UploadRules {
+            max_bytes: config.uploads.max_mib.get() as usize * 1024 * 1024,
+            max_pixels: u64::from(config.uploads.max_megapixels.get()) * 1_000_000,
+            at_once: config.uploads.at_once.get() as usize,
+        },
+        clamd: match &config.clamav {
+            Clamav { tcp: Some(address), .. } => Some(Clamd::Tcp(*address)),
+            Clamav { socket: Some(path), .. } => Some(Clamd::Unix(path.clone())),
+            Clamav { tcp: None, socket: None } => None,
+        },
     }
 }
 
@@ -191,7 +209,7 @@ fn routes(
     let pages = Router::new().fallback(web::page).layer(tower_http::compression::CompressionLayer::new().gzip(true));
     let shown = if state.config.demo { mail::dev_routes(state.records.clone()) } else { Router::new() };
     let all = Router::new()
-        .nest("/api", api::router(state.clone()))
+        .merge(api::router(state.clone()))
         .merge(operation)
         .merge(shown)
         .merge(signaling::router(signaling.clone()))

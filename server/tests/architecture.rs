@@ -233,10 +233,8 @@ fn files_are_short_enough_to_be_read() {
 }
 
 /// Libraries that must not come in, not even through others.
-const BANNED: &[(&str, &str)] = &[
-    ("openssl-sys", "TLS and cryptography are rustls and aws-lc-rs"),
-    ("native-tls", "TLS is rustls"),
-];
+const BANNED: &[(&str, &str)] =
+    &[("openssl-sys", "TLS and cryptography are rustls and aws-lc-rs"), ("native-tls", "TLS is rustls")];
 
 #[test]
 fn libraries_come_from_the_public_registry_and_none_brings_another_tls() {

@@ -55,7 +55,10 @@ impl SharedLimits {
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(ANSWER_WITHIN));
         let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(|_| SharedLimitsError)?;
-        metrics::describe_gauge!("bedside_redis_up", "1 while limits are counted over all nodes, 0 while on this node alone.");
+        metrics::describe_gauge!(
+            "bedside_redis_up",
+            "1 while limits are counted over all nodes, 0 while on this node alone."
+        );
         metrics::gauge!("bedside_redis_up").set(1.0);
         let script = Script::new(include_str!("gcra.lua"));
         Ok(Self(Arc::new(Shared { connection, script, circuit: Mutex::new(Circuit::Closed) })))

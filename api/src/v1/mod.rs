@@ -3,6 +3,7 @@
 //! Each handler does the same four things: takes who asks, asks `records` whether they may, lets `records` do it, and
 //! commits before anything is answered. None decides or filters by itself.
 
+mod attachments;
 mod audit;
 mod auth;
 mod day;
@@ -23,7 +24,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 
-/// Every route of `/api/v1`.
+/// Every route of `/api/v1` that answers soon.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(site::site))
@@ -33,9 +34,15 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(enrol::routes())
         .merge(join::routes())
         .merge(day::routes())
+        .merge(attachments::routes())
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())
         .merge(mail::routes())
         .merge(audit::routes())
+}
+
+/// The few that wait for something large to come, and so get more time.
+pub(crate) fn slow_routes() -> OpenApiRouter<AppState> {
+    attachments::slow_routes()
 }

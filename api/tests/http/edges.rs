@@ -74,7 +74,8 @@ async fn a_head_that_no_browser_sends_is_refused_in_words() {
     let many = (0..64).fold(at("/api/v1/site"), |request, n| request.header(format!("x-{n}"), "a"));
     let many = many.body(Body::empty()).unwrap();
     anyone.raw(many).await.refuses(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "request.head_too_large");
-    let announced = Request::post("/api/v1/join/open").header("origin", ORIGIN).header("content-type", "application/json");
+    let announced =
+        Request::post("/api/v1/join/open").header("origin", ORIGIN).header("content-type", "application/json");
     let announced = announced.header("content-length", "1048577").body(Body::empty()).unwrap();
     anyone.raw(announced).await.refuses(StatusCode::PAYLOAD_TOO_LARGE, "request.too_large");
 }

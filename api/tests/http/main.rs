@@ -4,6 +4,7 @@
 //! each test here is also a test of those two.
 
 mod app;
+mod attachments;
 mod audit;
 mod booking;
 mod day;

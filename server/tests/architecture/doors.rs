@@ -20,6 +20,7 @@ const WITHOUT_PROOF: &[(&str, For, &str)] = &[
     ("clinics::list", For::Server, "names of clinics, to do the server's work in each"),
     ("consents::current_text", For::SignIn, "published texts, the same for everyone"),
     ("demo::seed", For::Server, "fills an empty clinic"),
+    ("attachments::known", For::Server, "the server's, after a start, to find files that belong to nothing"),
     ("facts::append", For::Server, "the room tells what happened; the seat was authorized when it was taken"),
     ("facts::load", For::Server, "the room is rebuilt after a start"),
     ("audit::append", For::Server, "the server logs its own work"),

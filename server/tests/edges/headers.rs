@@ -6,7 +6,9 @@ use crate::server::{Answer, Server};
 fn is_strict(path: &str, answer: &Answer, tls: bool) {
     let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("{path}: no {name}: {answer:?}"));
     let policy = header("content-security-policy");
-    for wanted in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'", "form-action 'self'"] {
+    for wanted in
+        ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'", "form-action 'self'"]
+    {
         assert!(policy.contains(wanted), "{path}: {policy}");
     }
     assert!(!policy.contains("unsafe"), "{path}: {policy}");
@@ -49,8 +51,22 @@ fn pages_assets_probes_the_api_and_errors_all_have_strict_headers() {
     let server = Server::start("", "[limits]\nanonymous_per_minute = 100000\n");
     let mut paths = assets();
     for path in [
-        "/today", "/v/x", "/dev", "/dev/outbox", "/nothing.js", "/assets/nothing.js", "/healthz", "/readyz", "/metrics",
-        "/signal", "/api", "/api/", "/api/nothing", "/api/openapi.json", "/.well-known/x", "/api/v1/site?x=1",
+        "/today",
+        "/v/x",
+        "/dev",
+        "/dev/outbox",
+        "/nothing.js",
+        "/assets/nothing.js",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/signal",
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/openapi.json",
+        "/.well-known/x",
+        "/api/v1/site?x=1",
     ] {
         paths.push(path.to_owned());
     }
@@ -65,7 +81,8 @@ fn pages_assets_probes_the_api_and_errors_all_have_strict_headers() {
     assert!(paths.len() > 50);
     for path in &paths {
         for method in ["GET", "HEAD", "OPTIONS", "DELETE", "BREW"] {
-            let answer = server.ask(format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address));
+            let answer = server
+                .ask(format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address));
             let status = answer.status.unwrap_or_else(|| panic!("{method} {path}: no answer"));
             is_strict(path, &answer, false);
             let is_api = path == "/api" || path.starts_with("/api/");

@@ -120,13 +120,18 @@ fn who_dawdles_loses_the_connection_and_nobody_takes_all_places() {
     assert!(taken < 32 << 20, "{} MiB", taken >> 20);
     let metrics = server.get("/metrics", "Connection: close\r\n");
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
-    assert!(metrics.contains("bedside_http_connections_refused_total{reason=\"too_many_from_one_address\"}"), "{metrics}");
+    assert!(
+        metrics.contains("bedside_http_connections_refused_total{reason=\"too_many_from_one_address\"}"),
+        "{metrics}"
+    );
 }
 
 #[test]
 fn no_spelling_of_an_address_reaches_the_api_past_its_door() {
     let server = Server::start("", "");
-    for path in ["//api/v1/site", "/./api/v1/site", "/%61pi/v1/site", "/API/v1/site", "/x/../api/v1/site", "/api%2fv1/site"] {
+    for path in
+        ["//api/v1/site", "/./api/v1/site", "/%61pi/v1/site", "/API/v1/site", "/x/../api/v1/site", "/api%2fv1/site"]
+    {
         let answer = server.get(path, "Connection: close\r\n");
         // The one page, which says by itself that there is nothing here; or nothing.
         let kind = answer.header("content-type").unwrap_or_default();
@@ -141,7 +146,8 @@ fn no_spelling_of_an_address_reaches_the_api_past_its_door() {
 fn the_log_has_the_fields_of_its_page_and_nothing_that_a_client_wrote() {
     let server = Server::start("", "");
     let host = server.address;
-    server.get(&format!("/v/{CANARY}?{CANARY}"), &format!("Cookie: __Host-bedside={CANARY}\r\nUser-Agent: {CANARY}\r\n"));
+    server
+        .get(&format!("/v/{CANARY}?{CANARY}"), &format!("Cookie: __Host-bedside={CANARY}\r\nUser-Agent: {CANARY}\r\n"));
     server.get(&format!("/api/v1/visits/{CANARY}"), &format!("X-Request-Id: {CANARY}\r\n"));
     server.get(&format!("/api/v1/today?day={CANARY}"), "");
     for (path, body) in [

@@ -37,7 +37,11 @@ impl Secure {
         Self { server: Server::start(&files, ""), certificate: made.cert.der().clone(), _folder: folder }
     }
 
-    async fn connect(&self, alpn: &[u8], versions: &[&'static tokio_rustls::rustls::SupportedProtocolVersion]) -> TlsStream<TcpStream> {
+    async fn connect(
+        &self,
+        alpn: &[u8],
+        versions: &[&'static tokio_rustls::rustls::SupportedProtocolVersion],
+    ) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -146,6 +150,7 @@ async fn a_handshake_or_a_head_that_does_not_come_is_not_waited_for() {
     let mut rest = Vec::new();
     let patience = Duration::from_secs(60);
     let _ = tokio::time::timeout(patience, half.read_to_end(&mut rest)).await.expect("the server closes by itself");
-    let ended = tokio::time::timeout(patience, silent.read_to_end(&mut rest)).await.expect("the server closes by itself");
+    let ended =
+        tokio::time::timeout(patience, silent.read_to_end(&mut rest)).await.expect("the server closes by itself");
     assert_eq!(ended.unwrap_or(0), 0);
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod assignment;
+mod attachments;
 mod audit;
 mod compliance;
 mod day;
@@ -31,6 +32,7 @@ use crate::{mail, story};
 fn rows() -> impl Iterator<Item = &'static Row> {
     [
         account::ROWS,
+        attachments::ROWS,
         audit::ROWS,
         compliance::ROWS,
         day::ROWS,
@@ -156,12 +158,23 @@ impl Clinic {
         ] {
             signed_in.insert(actor, app.signed_in(account).await);
         }
+        let path = format!("/api/v1/patients/{patient}/attachments");
+        let letter = crate::attachments::send(
+            signed_in.get_mut("provider").unwrap(),
+            &path,
+            "application/pdf",
+            "x",
+            crate::attachments::PDF,
+        );
+        let attachment =
+            letter.await.is(StatusCode::CREATED).json()["attachment_id"].as_str().unwrap().parse().unwrap();
         let ids = Ids {
             appointment: other.appointment_id.0,
             visit: talked.visit_id.0,
             recording: recording.0,
             patient: patient.0,
             mail: mail::dead(&app).await,
+            attachment,
         };
         Self { app, ids, signed_in }
     }
@@ -179,8 +192,13 @@ impl Clinic {
         let (method, template) = row.route.split_once(' ').unwrap();
         let path = template.replace("{id}", &(row.id)(ids).to_string());
         let key = Uuid::now_v7().to_string();
-        let headers = [("if-match", "\"0\""), ("idempotency-key", key.as_str())];
-        let body = (row.body)(&self.app, ids).map(|body| body.to_string());
+        let mut headers = vec![("if-match", "\"0\""), ("idempotency-key", key.as_str())];
+        let mut body = (row.body)(&self.app, ids).map(|body| body.to_string());
+        let length = row.file.map_or(0, |(_, bytes)| bytes.len()).to_string();
+        if let Some((media_type, bytes)) = row.file {
+            headers.extend([("content-type", media_type), ("content-length", length.as_str())]);
+            body = Some(std::str::from_utf8(bytes).unwrap().to_owned());
+        }
         browser.send(method.parse::<Method>().unwrap(), &path, &headers, body).await
     }
 }
