@@ -382,7 +382,7 @@ impl Config {
             return wrong(key, format!("allowed are 1 to {MOST_PER_MINUTE} per minute"));
         }
         if let Some(url) = &self.redis.url
-            && (!url.reveal().starts_with("redis://") || url.reveal().contains("://:@"))
+            && !url.reveal().starts_with("redis://")
         {
             return wrong(
                 "redis.url",
