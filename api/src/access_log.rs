@@ -34,7 +34,7 @@ pub(crate) async fn write(request: Request, next: Next) -> Response {
         method = method.as_str(),
         route,
         status,
-        ms = seconds * 1_000.0,
+        latency_ms = seconds * 1_000.0,
         "answered"
     );
     let labels = [("method", method.to_string()), ("route", route.to_owned()), ("status", status.to_string())];

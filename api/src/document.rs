@@ -28,6 +28,7 @@ use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
         (name = "staff", description = "The clinic's staff: invitations, roles, access"),
         (name = "join", description = "A patient checks in by link"),
         (name = "day", description = "Today's list, patients, appointments"),
+        (name = "documents", description = "Documents of a patient's record"),
         (name = "visits", description = "A visit, its note and recordings"),
         (name = "access", description = "Who reaches a patient: guardians, the care team, emergency access"),
         (name = "quality", description = "How good the calls were"),

@@ -7,11 +7,12 @@
 //! Every error leaves as `application/problem+json` (RFC 9457) with a stable `code`; see [`problem`].
 
 mod access_log;
+mod attachment_files;
 mod client;
 mod clock;
 mod document;
+mod edges;
 mod extract;
-mod headers;
 mod limits;
 mod media;
 mod playback;
@@ -23,16 +24,19 @@ mod session;
 mod sso;
 mod state;
 mod tickets;
+mod uploads;
 mod v1;
 mod words;
 
+pub use attachment_files::{AttachmentFiles, FileKey, Storing};
 pub use client::ClientAddress;
 pub use clock::{Clock, ManualClock};
-pub use headers::security_headers;
-pub use limits::RateLimits;
+pub use edges::edges;
+pub use limits::{RateLimits, SharedLimits, SharedLimitsError};
 pub use media::{MediaError, Opening, RecordingMedia, SeekableMedia};
 pub use request_id::RequestId;
 pub use router::{openapi, openapi_json, router};
 pub use sso::SsoSettings;
 pub use state::{ApiConfig, AppState, Ended};
 pub use tickets::{RedeemError, Redeemed, Ticket, TicketDesk, TicketError};
+pub use uploads::{Clamd, UploadRules};

@@ -176,7 +176,8 @@ impl Problem {
         .with("invalid", why.into())
     }
 
-    fn of_status(status: StatusCode) -> Self {
+    /// What a bare status means.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::not_found(),
             StatusCode::METHOD_NOT_ALLOWED => Self::new(
@@ -185,8 +186,18 @@ impl Problem {
                 "This address does not answer to that method; /api/openapi.json lists what it does answer to.",
             ),
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Self::new(status, "request.too_large", "The request is larger than allowed (1 MiB). Send less at once.")
+                Self::new(status, "request.too_large", "The request is larger than allowed. Send less at once.")
             }
+            StatusCode::URI_TOO_LONG => Self::new(
+                status,
+                "request.uri_too_long",
+                "The address is longer than allowed (8 KiB). Ask for less at once.",
+            ),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::new(
+                status,
+                "request.head_too_large",
+                "The request has more headers than allowed (64, together 16 KiB). Clear this site's cookies and try again.",
+            ),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 Self::new(status, "request.not_json", "Send the request as application/json.")
             }
@@ -235,13 +246,27 @@ impl IntoResponse for Problem {
 /// Writes the body of every answer with an error status.
 pub(crate) async fn render(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().copied();
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
+    let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
+    write(response, problem, id)
+}
+
+/// Writes the body of a [`Problem`]; errors of pages and probes stay as they are.
+pub(crate) async fn render_own(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().copied();
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => write(response, problem, id),
+        None => response,
+    }
+}
+
+fn write(response: Response, problem: Problem, id: Option<RequestId>) -> Response {
     let (mut parts, _) = response.into_parts();
-    let problem = parts.extensions.remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
     parts.status = problem.status;
     write_headers(&mut parts.headers, &problem);
     let body = ProblemBody {

@@ -9,10 +9,11 @@ use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 use visit::{ClinicId, PatientId, Person};
 
-use crate::limits::{Limits, RateLimits};
+use crate::limits::{Limits, RateLimits, SharedLimits};
 use crate::playback::Playbacks;
+use crate::uploads::Uploads;
+use crate::{AttachmentFiles, Clamd, Clock, RecordingMedia, TicketDesk, UploadRules};
 use crate::sso::{SsoProviders, SsoSettings};
-use crate::{Clock, RecordingMedia, TicketDesk};
 
 /// Settings of the API, checked by `server` before they get here.
 #[derive(Debug, Clone)]
@@ -37,6 +38,10 @@ pub struct ApiConfig {
     pub limits: RateLimits,
     /// The clinics' own sign-in.
     pub sso: Vec<SsoSettings>,
+    /// How large documents may be, and how many at once.
+    pub uploads: UploadRules,
+    /// The virus scanner that documents must pass, if there is one.
+    pub clamd: Option<Clamd>,
 }
 
 /// What has ended by hand, and so has to be closed at once.
@@ -82,6 +87,8 @@ pub struct AppState {
     pub media: Arc<dyn RecordingMedia>,
     /// This site, as security keys know it; `None` if it has no domain name.
     pub party: Option<Arc<RelyingParty>>,
+    /// Patients' documents.
+    pub attachments: Arc<dyn AttachmentFiles>,
     /// Settings.
     pub config: Arc<ApiConfig>,
     /// The time.
@@ -91,6 +98,7 @@ pub struct AppState {
     pub(crate) limits: Arc<Limits>,
     pub(crate) playbacks: Arc<Playbacks>,
     pub(crate) sso: Arc<SsoProviders>,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 /// Messages that a slow receiver of `changes` and `revocations` may lag behind before it has to reload.
@@ -99,14 +107,22 @@ const BACKLOG: usize = 1_024;
 impl AppState {
     /// State with fresh channels, an empty ticket desk and unused limits.
     #[must_use]
-    pub fn new(records: records::Records, media: Arc<dyn RecordingMedia>, config: ApiConfig, clock: Clock) -> Self {
+    pub fn new(
+        records: records::Records,
+        media: Arc<dyn RecordingMedia>,
+        attachments: Arc<dyn AttachmentFiles>,
+        config: ApiConfig,
+        clock: Clock,
+    ) -> Self {
         Self {
             records: records.reached_at(&config.base_url),
             tickets: TicketDesk::new(),
             changes: broadcast::channel(BACKLOG).0,
             revocations: broadcast::channel(BACKLOG).0,
             media,
-            limits: Arc::new(Limits::new(config.limits, clock.clone())),
+            attachments,
+            uploads: Arc::new(Uploads::new(config.uploads, config.clamd.clone())),
+            limits: Arc::new(Limits::new(config.limits, None, clock.clone())),
             playbacks: Arc::new(Playbacks::default()),
             background: TaskTracker::new(),
             party: RelyingParty::of(&config.origins).map(Arc::new),
@@ -114,6 +130,13 @@ impl AppState {
             config: Arc::new(config),
             clock,
         }
+    }
+
+    /// Counts requests over all nodes that share a Redis, too.
+    #[must_use]
+    pub fn with_shared_limits(mut self, shared: SharedLimits) -> Self {
+        self.limits = Arc::new(Limits::new(self.config.limits, Some(shared), self.clock.clone()));
+        self
     }
 
     /// Ends what hangs on one session: its unused tickets and open sockets.

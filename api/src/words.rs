@@ -31,6 +31,8 @@ words! {
     direction = ["up", "down"];
     /// How an action ended.
     outcome = ["allowed", "denied", "failed"];
+    /// What a document is.
+    attachment_category = ["insurance_card", "identification", "referral", "photo", "other"];
     /// What a text is about.
     text_kind = ["telehealth_consent", "recording_consent"];
     /// Kinds of second factors.
@@ -99,6 +101,7 @@ mod tests {
                     "visit_type" => records::appointments::VisitType::parse(word).is_ok(),
                     "recording_state" => records::recordings::RecordingState::parse(word).is_ok(),
                     "direction" => records::quality::Direction::parse(word).is_ok(),
+                    "attachment_category" => records::attachments::Category::parse(word).is_ok(),
                     "outcome" => records::audit::Outcome::parse(word).is_ok(),
                     "text_kind" => records::consents::TextKind::parse(word).is_ok(),
                     "factor_kind" => records::identity::FactorKind::parse(word).is_ok(),

@@ -1,10 +1,10 @@
-//! The sealed file: one finished recording, encrypted so that any range of it can be read and checked by itself.
+//! The sealed file: one finished recording or one document, encrypted so that any range of it can be read and checked by itself.
 //!
 //! ```text
 //! header   magic 16 | object 16 | salt 32
 //! chunk    AES-256-GCM( 65,536 bytes; the last one 1 to 65,536 ) | tag 16
 //! ```
-//! The key is derived from the recording's key, the salt and the object's id. A chunk's number is its nonce; the
+//! The key is derived from the object's key, the salt and the object's id. A chunk's number is its nonce; the
 //! header, the number and whether it is the last are associated data. So chunks cannot be altered, reordered or
 //! swapped between files, and a file cannot be cut short without its new last chunk failing to open as the last.
 
@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use visit::RecordingId;
+use uuid::Uuid;
 
 use crate::aead::{FileKey, ObjectKey, SALT_LEN, TAG_LEN, random_salt};
 use crate::capture::sync_dir;
@@ -31,18 +31,16 @@ const SEALED_CHUNK: u64 = (CHUNK_BYTES + TAG_LEN) as u64;
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// Not a sealed file of this version, or of another recording.
-    #[error("this is not the sealed file of this recording: restore it from a backup")]
+    #[error("this is not the sealed file that it should be: restore it from a backup")]
     NotThisObject,
     /// A chunk does not open: altered, moved, of another file, or the key is wrong.
-    #[error("chunk {chunk} of the recording was altered or does not belong here: restore the file from a backup")]
+    #[error("chunk {chunk} of the file was altered or does not belong here: restore the file from a backup")]
     Altered {
         /// Its number, from 0.
         chunk: u64,
     },
     /// The end is missing, or something was appended.
-    #[error(
-        "the recording does not end with its last chunk (it ends with chunk {chunk}): restore the file from a backup"
-    )]
+    #[error("the file does not end with its last chunk (it ends with chunk {chunk}): restore the file from a backup")]
     CutOff {
         /// The number of the chunk that it ends with.
         chunk: u64,
@@ -56,17 +54,17 @@ pub enum ObjectError {
         found: String,
     },
     /// The disk refuses.
-    #[error("the recording cannot be read ({0}): check the disk, then try again")]
+    #[error("the file cannot be read ({0}): check the disk, then try again")]
     Io(#[from] io::Error),
 }
 
 struct Header([u8; HEADER_LEN]);
 
 impl Header {
-    fn new(object: RecordingId) -> Self {
+    fn new(object: Uuid) -> Self {
         let mut bytes = [0; HEADER_LEN];
         bytes[..16].copy_from_slice(MAGIC);
-        bytes[16..32].copy_from_slice(object.0.as_bytes());
+        bytes[16..32].copy_from_slice(object.as_bytes());
         bytes[32..].copy_from_slice(&random_salt());
         Self(bytes)
     }
@@ -105,12 +103,12 @@ impl SealWriter {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn create(path: &Path, key: &ObjectKey, object: RecordingId) -> io::Result<Self> {
+    pub fn create(path: &Path, key: &ObjectKey, object: impl Into<Uuid>) -> io::Result<Self> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        let header = Header::new(object);
+        let header = Header::new(object.into());
         file.write_all_at(&header.0, 0)?;
         let key = header.key(key);
         let buffer = || Vec::with_capacity(CHUNK_BYTES + TAG_LEN);
@@ -200,7 +198,8 @@ impl SealedObject {
     ///
     /// # Errors
     /// [`ObjectError`]: not this object, or cut off, or the disk refuses.
-    pub fn open(path: &Path, key: &ObjectKey, object: RecordingId) -> Result<Self, ObjectError> {
+    pub fn open(path: &Path, key: &ObjectKey, object: impl Into<Uuid>) -> Result<Self, ObjectError> {
+        let object = object.into();
         let file = File::open(path)?;
         let file_len = file.metadata()?.len();
         let mut bytes = [0; HEADER_LEN];
@@ -208,7 +207,7 @@ impl SealedObject {
             return Err(ObjectError::NotThisObject);
         }
         file.read_exact_at(&mut bytes, 0)?;
-        if &bytes[..16] != MAGIC || bytes[16..32] != object.0.as_bytes()[..] {
+        if &bytes[..16] != MAGIC || bytes[16..32] != object.as_bytes()[..] {
             return Err(ObjectError::NotThisObject);
         }
         let header = Header(bytes);
@@ -271,7 +270,7 @@ impl SealedObject {
 /// Proof that a sealed file was read back whole and hashed. Only [`verify_object`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedObject {
-    object: RecordingId,
+    object: Uuid,
     /// Hexadecimal SHA-256 of the plaintext.
     pub sha256: String,
     /// Hexadecimal SHA-256 of the file as it is stored.
@@ -290,9 +289,10 @@ pub struct VerifiedObject {
 pub fn verify_object(
     path: &Path,
     key: &ObjectKey,
-    object: RecordingId,
+    object: impl Into<Uuid>,
     expected: Option<&str>,
 ) -> Result<VerifiedObject, ObjectError> {
+    let object = object.into();
     let sealed = SealedObject::open(path, key, object)?;
     let mut plain = Context::new(&SHA256);
     for chunk in 0..=sealed.last_chunk() {
@@ -334,7 +334,7 @@ pub enum DeleteError {
 /// [`DeleteError`]; the capture is still there unless the disk refused half-way.
 pub fn delete_capture(dir: &Path, verified: &VerifiedObject) -> Result<(), DeleteError> {
     match journal::recording_in(dir) {
-        Ok(recording) if recording != Some(verified.object) => Err(DeleteError::OtherRecording),
+        Ok(recording) if recording.map(Uuid::from) != Some(verified.object) => Err(DeleteError::OtherRecording),
         Ok(_) => {
             fs::remove_file(dir.join(journal::FILE_NAME))?;
             Ok(sync_dir(dir)?)

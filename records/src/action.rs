@@ -2,7 +2,7 @@
 //! its own action, so a handler that never asked, or asked for something else, does not compile.
 
 use uuid::Uuid;
-use visit::{AppointmentId, EmergencyAccessId, PatientId, RecordingId, StaffId, VisitId};
+use visit::{AppointmentId, AttachmentId, EmergencyAccessId, PatientId, RecordingId, StaffId, VisitId};
 
 /// What an action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Resource {
     Recording(RecordingId),
     /// A member of staff.
     Staff(StaffId),
+    /// A document of a patient's record.
+    Attachment(AttachmentId),
     /// One emergency access to a patient.
     EmergencyAccess(EmergencyAccessId),
 }
@@ -34,6 +36,7 @@ impl Resource {
             Self::Visit(_) => "visit",
             Self::Recording(_) => "recording",
             Self::Staff(_) => "staff",
+            Self::Attachment(_) => "attachment",
             Self::EmergencyAccess(_) => "emergency_access",
         }
     }
@@ -48,6 +51,7 @@ impl Resource {
             Self::Visit(id) => Some(id.0),
             Self::Recording(id) => Some(id.0),
             Self::Staff(id) => Some(id.0),
+            Self::Attachment(id) => Some(id.0),
             Self::EmergencyAccess(id) => Some(id.0),
         }
     }
@@ -139,6 +143,17 @@ actions! {
     ReadCareTeam(PatientId => Patient) = "care_team.read",
     /// Assign somebody to a patient, or end it.
     ManageCareTeam(PatientId => Patient) = "care_team.manage",
+
+    // ---- attachment
+
+    /// See which documents a patient's record has.
+    ListAttachments(PatientId => Patient) = "attachment.list",
+    /// Open a document.
+    ReadAttachment(AttachmentId => Attachment) = "attachment.read",
+    /// Put a document on record.
+    UploadAttachment(PatientId => Patient) = "attachment.upload",
+    /// Take a document off the record.
+    DeleteAttachment(AttachmentId => Attachment) = "attachment.delete",
 
     // ---- visit
 

@@ -17,7 +17,7 @@ pub enum Error {
     ForeignProof,
     /// PostgreSQL refused, or can't be reached.
     #[error("the database did not do it: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(DatabaseError),
     /// A stored value does not open: wrong key ring, destroyed key, or somebody moved or changed it.
     #[error("a stored value does not open ({0}); check that the key ring is the one this database was written with")]
     Sealed(&'static str),
@@ -30,4 +30,50 @@ pub enum Error {
     /// The transaction ended with a refusal before.
     #[error("this request was refused before; send it again")]
     Over,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(DatabaseError(error))
+    }
+}
+
+/// What PostgreSQL or the way to it said, fit for logs: its own text may quote values (`invalid input syntax for type
+/// date: "..."`), so only codes and names of the schema are shown.
+pub struct DatabaseError(sqlx::Error);
+
+impl std::fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            sqlx::Error::Database(error) => {
+                write!(f, "SQLSTATE {}", error.code().unwrap_or_default())?;
+                error.table().map_or(Ok(()), |table| write!(f, ", table {table}"))?;
+                error.constraint().map_or(Ok(()), |constraint| write!(f, ", constraint {constraint}"))
+            }
+            sqlx::Error::Io(error) => write!(f, "connection: {}", error.kind()),
+            sqlx::Error::Tls(_) => f.write_str("TLS"),
+            sqlx::Error::Protocol(_) => f.write_str("protocol"),
+            sqlx::Error::RowNotFound => f.write_str("a row is missing"),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => f.write_str("a value can't be decoded"),
+            sqlx::Error::PoolTimedOut => f.write_str("no connection was free in time"),
+            sqlx::Error::PoolClosed => f.write_str("closed"),
+            sqlx::Error::WorkerCrashed => f.write_str("interrupted"),
+            _ => f.write_str("refused"),
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+impl DatabaseError {
+    /// The whole of it, for those who start the server: nothing was asked with values yet.
+    pub(crate) fn into_inner(self) -> sqlx::Error {
+        self.0
+    }
 }

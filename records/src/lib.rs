@@ -17,6 +17,7 @@
 
 pub mod action;
 pub mod appointments;
+pub mod attachments;
 pub mod audit;
 mod blind_index;
 pub mod care_team;
@@ -64,8 +65,8 @@ mod tx;
 pub mod visits;
 
 pub use context::{Actor, FRESH_FACTOR, Origin, RequestContext};
-pub use error::Error;
 pub use key_ring::{AwsKms, KeyRing, KeyRingError, KeyServiceError, Keys, KmsSettings, RingKey};
+pub use error::{DatabaseError, Error};
 pub use migrate::{MigrateError, migrate};
 pub use phi::Phi;
 pub use policy::Authorized;

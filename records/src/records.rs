@@ -150,7 +150,7 @@ impl Records {
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
         match begun.await {
             Ok(begun) => Ok(begun?),
-            Err(_) => Err(Error::Database(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
         }
     }
 
@@ -235,8 +235,8 @@ pub enum ConnectError {
 impl ConnectError {
     fn of(error: Error) -> Self {
         match error {
-            Error::Database(error) => Self::Unreachable(error),
             Error::Keys(error) => Self::Keys(error),
+            Error::Database(error) => Self::Unreachable(error.into_inner()),
             other => Self::Unreachable(sqlx::Error::Protocol(other.to_string())),
         }
     }

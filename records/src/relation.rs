@@ -4,7 +4,7 @@ use uuid::Uuid;
 use visit::PatientId;
 
 use crate::action::Resource;
-use crate::{Actor, Error, Tx};
+use crate::{Actor, Error, Tx, attachments};
 
 macro_rules! relation {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -130,6 +130,10 @@ pub(crate) async fn find(tx: &mut Tx, resource: Resource) -> Result<Option<Found
                 None => None,
             }
         }
+        Resource::Attachment(id) => match attachments::patient_of(tx, id).await? {
+            Some(patient) => of_patient(tx, patient.0).await?,
+            None => None,
+        },
         Resource::EmergencyAccess(id) => of_emergency_access(tx, id.0).await?,
     };
     Ok(row.map(|row| Found {

@@ -2,25 +2,37 @@
 //!
 //! Everything is parsed and checked here, before a port is bound or a file is touched.
 
+mod keys;
+mod mail;
+mod net;
+mod outer;
+mod secret;
+mod secret_url;
+mod sso;
+
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+
+use api::RateLimits;
+use ipnet::IpNet;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
-mod keys;
-mod mail;
-mod secret;
-mod sso;
-
 pub use keys::{KeyProvider, Keys};
 pub use mail::{Mail, MailTls, SmtpSettings};
+pub use net::Net;
+pub use outer::{Clamav, Redis, Uploads};
 pub use secret::Secret;
 pub use sso::Sso;
+pub use secret_url::SecretUrl;
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";
+/// More is no limit; a load test needs no more either.
+const MOST_PER_MINUTE: u32 = 1_000_000;
 
 /// The whole configuration. Every key has a default that suits one machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,6 +58,14 @@ pub struct Config {
     pub identity: Identity,
     /// Logs.
     pub log: Log,
+    /// How often one may ask.
+    pub limits: RateLimits,
+    /// Counting over several nodes.
+    pub redis: Redis,
+    /// Patients' documents.
+    pub uploads: Uploads,
+    /// The virus scanner.
+    pub clamav: Clamav,
 }
 
 /// `[identity]`
@@ -68,8 +88,22 @@ pub struct Http {
     pub tls_certificate: Option<PathBuf>,
     /// PEM private key of the certificate.
     pub tls_key: Option<PathBuf>,
-    /// Proxies whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies whose `X-Forwarded-For` counts: addresses or networks.
+    pub trusted_proxies: Vec<Net>,
+    /// Open connections in all.
+    pub max_connections: NonZeroU32,
+    /// Open connections of one address (IPv6: one /64); trusted proxies have no such limit.
+    pub max_connections_per_address: NonZeroU32,
+    /// How long a request's head may take, and a connection without one may stay, seconds.
+    pub header_timeout_s: NonZeroU32,
+}
+
+impl Http {
+    /// The trusted proxies.
+    #[must_use]
+    pub fn proxies(&self) -> Vec<IpNet> {
+        self.trusted_proxies.iter().map(|net| net.0).collect()
+    }
 }
 
 /// `[media]`
@@ -101,9 +135,9 @@ pub struct Data {
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// PostgreSQL 15 or later, as the role `bedside_app`. Default: a private PostgreSQL in the data folder.
-    pub url: Option<String>,
+    pub url: Option<SecretUrl>,
     /// The same database as its owner, for migrations.
-    pub owner_url: Option<String>,
+    pub owner_url: Option<SecretUrl>,
 }
 
 /// `[site]`
@@ -174,6 +208,10 @@ impl Default for Config {
             sso: Vec::new(),
             identity: Identity::default(),
             log: Log { level: Level::Info, format: LogFormat::Text },
+            limits: RateLimits::default(),
+            redis: Redis::default(),
+            uploads: Uploads::default(),
+            clamav: Clamav::default(),
         }
     }
 }
@@ -186,6 +224,9 @@ impl Default for Http {
             tls_certificate: None,
             tls_key: None,
             trusted_proxies: Vec::new(),
+            max_connections: NonZeroU32::new(4_096).expect("not zero"),
+            max_connections_per_address: NonZeroU32::new(512).expect("not zero"),
+            header_timeout_s: NonZeroU32::new(15).expect("not zero"),
         }
     }
 }
@@ -353,14 +394,46 @@ impl Config {
         }
         for (key, url) in [("database.url", &self.database.url), ("database.owner_url", &self.database.owner_url)] {
             if let Some(url) = url
-                && !url.starts_with("postgres://")
-                && !url.starts_with("postgresql://")
+                && !url.reveal().starts_with("postgres://")
+                && !url.reveal().starts_with("postgresql://")
             {
                 return wrong(key, "must begin with postgres://".into());
             }
         }
         self.mail.smtp()?;
         sso::check(&self.sso)?;
+        self.check_edges()
+    }
+
+    fn check_edges(&self) -> Result<(), ConfigError> {
+        let wrong = |key, problem: String| Err(ConfigError::Value { key, problem });
+        if let Some((key, _)) = self.limits.named().into_iter().find(|(_, n)| n.get() > MOST_PER_MINUTE) {
+            return wrong(key, format!("allowed are 1 to {MOST_PER_MINUTE} per minute"));
+        }
+        if let Some(url) = &self.redis.url
+            && !url.reveal().starts_with("redis://")
+        {
+            return wrong(
+                "redis.url",
+                "must be redis://[user:password@]host:port[/database]; TLS is not spoken".into(),
+            );
+        }
+        if self.uploads.max_mib.get() > 100
+            || self.uploads.max_megapixels.get() > 200
+            || self.uploads.at_once.get() > 64
+        {
+            return wrong(
+                "uploads",
+                "allowed are max_mib 1 to 100, max_megapixels 1 to 200, at_once 1 to 64: all of it is held in memory"
+                    .into(),
+            );
+        }
+        if self.clamav.tcp.is_some() && self.clamav.socket.is_some() {
+            return wrong("clamav.tcp, clamav.socket", "give one of the two".into());
+        }
+        if self.http.header_timeout_s.get() > 300 {
+            return wrong("http.header_timeout_s", "allowed are 1 to 300 seconds".into());
+        }
         Ok(())
     }
 
@@ -405,46 +478,4 @@ fn one_line(error: figment::Error) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn load(toml: &str) -> Result<Config, ConfigError> {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let file = dir.path().join("bedside.toml");
-        std::fs::write(&file, toml).expect("writable");
-        Config::load(&Flags { config: Some(file), ..Flags::default() })
-    }
-
-    pub(crate) fn message(toml: &str) -> String {
-        load(toml).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn the_defaults_are_valid() {
-        load("").expect("valid");
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_the_allowed_ones() {
-        let message = message("[http]\nport = 8080\n");
-        assert!(message.contains("port") && message.contains("listen") && message.contains("tls_key"), "{message}");
-    }
-
-    #[test]
-    fn a_bad_value_is_named_with_its_key() {
-        let message = message("[media]\nlisten = \"somewhere\"\n");
-        assert!(message.contains("media.listen"), "{message}");
-        assert!(!message.contains('\n'));
-    }
-
-    #[test]
-    fn plain_http_beyond_loopback_is_refused() {
-        let message = message("[http]\nlisten = \"0.0.0.0:80\"\n");
-        assert!(message.contains("http.listen") && message.contains("tls_certificate"), "{message}");
-    }
-
-    #[test]
-    fn half_a_database_is_refused() {
-        assert!(message("[database]\nurl = \"postgres://x\"\n").contains("database.owner_url"));
-    }
-}
+pub(crate) mod tests;

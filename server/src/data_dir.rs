@@ -152,6 +152,12 @@ impl DataDir {
         self.root.join("audit")
     }
 
+    /// Patients' documents, sealed.
+    #[must_use]
+    pub fn attachments(&self) -> PathBuf {
+        self.objects().join("attachments")
+    }
+
     /// What `--demo` tells scripts and tests.
     #[must_use]
     pub fn demo_json(&self) -> PathBuf {

@@ -23,7 +23,7 @@ pub fn open(runtime: &tokio::runtime::Runtime, config: &Config, data: &DataDir) 
     let private = private(config, data)?;
     let (app, owner) = match (&private, &config.database.url, &config.database.owner_url) {
         (Some(private), ..) => (private.app_url(), private.owner_url()),
-        (None, Some(app), Some(owner)) => (app.clone(), owner.clone()),
+        (None, Some(app), Some(owner)) => (app.reveal().to_owned(), owner.reveal().to_owned()),
         (None, ..) => anyhow::bail!("configuration: database.url and database.owner_url: give both or neither"),
     };
     let records = runtime.block_on(async {

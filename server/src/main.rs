@@ -10,6 +10,7 @@ mod data_dir;
 mod database;
 mod demo;
 mod doctor;
+mod http;
 mod keys;
 mod live;
 mod logging;

@@ -5,24 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use api::{ApiConfig, AppState, Clock, RateLimits};
+use api::{ApiConfig, AppState, Clamd, Clock, SharedLimits, UploadRules};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
 use records::Records;
 use records::consents::TextKind;
 use sfu::Sfu;
 use signaling::Signaling;
+use tokio_util::sync::CancellationToken;
 use visit::room::RoomSettings;
 
-use crate::config::Config;
+use crate::config::{Clamav, Config};
 use crate::data_dir::DataDir;
-use crate::live::{self, Folders, Live, Playback};
+use crate::http::{self, Listener};
+use crate::live::{self, Documents, Folders, Live, Playback};
 use crate::mail::{self, Outlet, Smtp};
 use crate::{database, demo, metrics, sealing, web};
 
@@ -35,6 +35,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// One line that says what to do; nothing is left running.
 pub fn run(config: &Config, is_demo: bool) -> Result<()> {
     let data = DataDir::open_exclusive(&config.data.dir, config.data.min_free_mib)?;
+    http::raise_file_limit();
     let http = bind(config.http.listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("tokio")?;
     let (sfu, media_events) = {
@@ -59,7 +60,19 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         tokio::spawn(sealing::look_after(database.records.clone(), journal, clock.clone()));
         let folders = Folders { captures: data.captures(), objects: data.objects() };
         let media = Arc::new(Playback::new(database.records.clone(), data.objects()));
-        let state = AppState::new(database.records.clone(), media, api_config(config, is_demo), clock.clone());
+        let documents = Documents::in_folder(&data.attachments()).context("data folder")?;
+        documents.sweep(&database.records, clock.wall()).await?;
+        let state = AppState::new(
+            database.records.clone(),
+            media,
+            Arc::new(documents),
+            api_config(config, is_demo),
+            clock.clone(),
+        );
+        let state = match &config.redis.url {
+            Some(url) => state.with_shared_limits(SharedLimits::open(url.reveal()).context("redis.url")?),
+            None => state,
+        };
         tokio::spawn(mail::deliver_forever(database.records.clone(), outlet(config, is_demo)?, clock.clone()));
         let live = Live::new(
             database.records.clone(),
@@ -81,8 +94,10 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         tokio::spawn(live.clone().close_ended(state.clone(), signaling.clone()));
         tokio::spawn(live.close_expired(signaling.clone()));
         let router = routes(state, &signaling, database.records.clone(), sfu.clone(), metrics::install()?);
+        let listener = Listener::new(http, &config.http)?;
         announce(config, is_demo, &data);
-        serve(config, http, router, signaling).await
+        serve(listener, router, signaling).await;
+        Ok(())
     });
     runtime.block_on(async {
         sfu.shutdown().await;
@@ -138,9 +153,19 @@ fn api_config(config: &Config, is_demo: bool) -> ApiConfig {
         support_phone: config.site.support_phone.clone(),
         demo: is_demo,
         mos_formula: sfu::quality::MOS_FORMULA.to_owned(),
-        trusted_proxies: config.http.trusted_proxies.iter().map(|&address| address.into()).collect(),
+        trusted_proxies: config.http.proxies(),
         tls: config.origin().starts_with("https://"),
-        limits: RateLimits::default(),
+        limits: config.limits,
+        uploads: UploadRules {
+            max_bytes: config.uploads.max_mib.get() as usize * 1024 * 1024,
+            max_pixels: u64::from(config.uploads.max_megapixels.get()) * 1_000_000,
+            at_once: config.uploads.at_once.get() as usize,
+        },
+        clamd: match &config.clamav {
+            Clamav { tcp: Some(address), .. } => Some(Clamd::Tcp(*address)),
+            Clamav { socket: Some(path), .. } => Some(Clamd::Unix(path.clone())),
+            Clamav { tcp: None, socket: None } => None,
+        },
         sso: config.sso.iter().map(crate::config::Sso::settings).collect(),
     }
 }
@@ -188,12 +213,12 @@ fn routes(
     let pages = Router::new().fallback(web::page).layer(tower_http::compression::CompressionLayer::new().gzip(true));
     let shown = if state.config.demo { mail::dev_routes(state.records.clone()) } else { Router::new() };
     let all = Router::new()
-        .nest("/api", api::router(state.clone()))
+        .merge(api::router(state.clone()))
         .merge(operation)
         .merge(shown)
         .merge(signaling::router(signaling.clone()))
         .fallback_service(pages);
-    api::security_headers(all, &state.config)
+    api::edges(all, &state.config)
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
@@ -218,25 +243,14 @@ fn announce(config: &Config, is_demo: bool, data: &DataDir) {
     }
 }
 
-async fn serve(config: &Config, listener: TcpListener, router: Router, signaling: Signaling<Live>) -> Result<()> {
-    let handle = Handle::new();
-    tokio::spawn(stop_on_signal(handle.clone(), signaling));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    match (&config.http.tls_certificate, &config.http.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(|error| {
-                anyhow::anyhow!(
-                    "http.tls_certificate, http.tls_key: {error}; both must be PEM files that belong together"
-                )
-            })?;
-            axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
-        }
-        _ => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
-    }
-    Ok(())
+/// Serves until a signal says stop: websockets are told first, then open requests may finish.
+async fn serve(listener: Listener, router: Router, signaling: Signaling<Live>) {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone(), signaling));
+    listener.serve(router, stop, DRAIN).await;
 }
 
-async fn stop_on_signal(handle: Handle<SocketAddr>, signaling: Signaling<Live>) {
+async fn stop_on_signal(stop: CancellationToken, signaling: Signaling<Live>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -249,5 +263,5 @@ async fn stop_on_signal(handle: Handle<SocketAddr>, signaling: Signaling<Live>) 
     }
     tracing::info!("stopping");
     signaling.shutdown().await;
-    handle.graceful_shutdown(Some(DRAIN));
+    stop.cancel();
 }

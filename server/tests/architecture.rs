@@ -232,6 +232,27 @@ fn files_are_short_enough_to_be_read() {
     );
 }
 
+/// Libraries that must not come in, not even through others.
+const BANNED: &[(&str, &str)] =
+    &[("openssl-sys", "TLS and cryptography are rustls and aws-lc-rs"), ("native-tls", "TLS is rustls")];
+
+#[test]
+fn libraries_come_from_the_public_registry_and_none_brings_another_tls() {
+    let metadata = metadata();
+    let mut wrong = Vec::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let (name, source) = (text(&package["name"]), text(&package["source"]));
+        if let Some((_, why)) = BANNED.iter().find(|(banned, _)| *banned == name) {
+            wrong.push(format!("{name}: {why}"));
+        }
+        let is_ours = package["source"].is_null();
+        if !is_ours && source != "registry+https://github.com/rust-lang/crates.io-index" {
+            wrong.push(format!("{name} comes from {source}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_linked_library_may_be_given_away() {
     let metadata = metadata();

@@ -68,7 +68,7 @@ async fn load<P: Ports>(house: &House<P>, clinic: ClinicId, visit: VisitId) -> O
     let facts = match house.ports.load_facts(clinic, visit).await {
         Ok(facts) => facts,
         Err(error) => {
-            tracing::error!(visit_id = %visit, %error, "signaling.room_not_loaded");
+            tracing::error!(%visit, %error, "signaling.room_not_loaded");
             return None;
         }
     };
@@ -76,7 +76,7 @@ async fn load<P: Ports>(house: &House<P>, clinic: ClinicId, visit: VisitId) -> O
     match Room::rebuild(visit, clinic, settings, facts, house.ports.now()) {
         Ok(room) => Some(room),
         Err(error) => {
-            tracing::error!(visit_id = %visit, %error, "signaling.room_not_rebuilt");
+            tracing::error!(%visit, %error, "signaling.room_not_rebuilt");
             None
         }
     }
@@ -171,7 +171,7 @@ impl<P: Ports> RoomTask<P> {
             Ok(()) => self.handle(Input::Persisted { seq }),
             Err(error) => {
                 metrics::counter!("bedside_signaling_fact_failures_total").increment(1);
-                tracing::warn!(visit_id = %self.visit, seq, %error, "signaling.fact_not_stored");
+                tracing::warn!(visit = %self.visit, seq, %error, "signaling.fact_not_stored");
                 if error == StoreError::Conflict {
                     self.end = Some(End::Conflict);
                 } else {
@@ -219,7 +219,7 @@ impl<P: Ports> RoomTask<P> {
                 let _ = outbox.say(ServerMessage::Closed { reason: CloseReason::Restarting });
             }
             if stored_in_time(&mut self.storing, self.store_limit).await.is_some() {
-                tracing::debug!(visit_id = %self.visit, "signaling.last_fact_answered");
+                tracing::debug!(visit = %self.visit, "signaling.last_fact_answered");
             }
         }
         if end == End::Conflict {

@@ -29,6 +29,12 @@ macro_rules! ids {
                 Self(id)
             }
         }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
     )*};
 }
 
@@ -47,6 +53,8 @@ ids! {
     ParticipantId,
     /// One recording of a visit, from the first consent to stop.
     RecordingId,
+    /// A document of a patient's record.
+    AttachmentId,
     /// The note of one visit.
     NoteId,
     /// Somebody who acts for patients.

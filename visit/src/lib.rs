@@ -16,8 +16,8 @@ pub mod wire;
 
 pub use fact::Fact;
 pub use ids::{
-    AppointmentId, ClinicId, EmergencyAccessId, GuardianId, GuestId, NoteId, ParticipantId, PatientId, Person,
-    RecordingId, StaffId, VisitId,
+    AppointmentId, AttachmentId, ClinicId, EmergencyAccessId, GuardianId, GuestId, NoteId, ParticipantId, PatientId,
+    Person, RecordingId, StaffId, VisitId,
 };
 pub use role::Role;
 

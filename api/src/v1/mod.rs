@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod attachments;
 mod audit;
 mod auth;
 mod day;
@@ -28,7 +29,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 
-/// Every route of `/api/v1`.
+/// Every route of `/api/v1` that answers soon.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(site::site))
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(staff::routes())
         .merge(join::routes())
         .merge(day::routes())
+        .merge(attachments::routes())
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())
@@ -48,4 +50,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(audit::routes())
         .merge(portal::routes())
         .merge(access::routes())
+}
+
+/// The few that wait for something large to come, and so get more time.
+pub(crate) fn slow_routes() -> OpenApiRouter<AppState> {
+    attachments::slow_routes()
 }

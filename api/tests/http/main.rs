@@ -4,15 +4,18 @@
 //! each test here is also a test of those two.
 
 mod app;
+mod attachments;
 mod audit;
 mod booking;
 mod day;
 mod document;
+mod edges;
 mod emergencies;
 mod events;
 mod form;
 mod identity;
 mod join;
+mod limits;
 mod mail;
 mod matrix;
 mod notes;

@@ -1,5 +1,5 @@
 use super::*;
-use uuid::Uuid;
+use visit::RecordingId;
 
 const OBJECT: RecordingId = RecordingId(Uuid::from_u128(5));
 

@@ -54,7 +54,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    fn word(self) -> &'static str {
+    /// In a word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Refused { .. } => "refused",
             Self::NotNow { .. } => "not_now",

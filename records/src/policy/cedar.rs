@@ -24,7 +24,20 @@ macro_rules! areas {
     };
 }
 
-areas!["audit", "chart", "compliance", "keys", "note", "portal", "quality", "recording", "schedule", "staff", "visit",];
+areas![
+    "attachment",
+    "audit",
+    "chart",
+    "compliance",
+    "keys",
+    "note",
+    "portal",
+    "quality",
+    "recording",
+    "schedule",
+    "staff",
+    "visit",
+];
 
 /// Who can ask, in the schema's words.
 const PRINCIPALS: &str = "Staff, Visitor, PortalPatient, Guardian, Guest, Server";

@@ -5,6 +5,7 @@
 
 mod capture;
 mod compose;
+mod documents;
 mod media;
 mod people;
 mod playback;
@@ -26,6 +27,7 @@ use visit::wire::ClientQuality;
 use visit::{ClinicId, Fact, Now, ParticipantId, VisitId};
 
 pub use compose::{compose_forever, object_path};
+pub use documents::Documents;
 pub use playback::Playback;
 
 use capture::Captures;

@@ -49,7 +49,7 @@ impl RecordingMedia for Playback {
     }
 }
 
-struct Sealed(SealedObject);
+pub(super) struct Sealed(pub(super) SealedObject);
 
 impl SeekableMedia for Sealed {
     fn byte_len(&self) -> u64 {

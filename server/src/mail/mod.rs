@@ -124,7 +124,7 @@ async fn carry(
         Sent::Failed(failure) => {
             round.failed += 1;
             metrics::counter!("bedside_mail_failed_total").increment(1);
-            tracing::warn!(message = %delivery.id, ?failure, "a mail was not taken");
+            tracing::warn!(mail = %delivery.id, reason = failure.word(), "a mail was not taken");
             delivery.failed(failure).await?;
         }
     }

@@ -21,6 +21,7 @@ const WITHOUT_PROOF: &[(&str, For, &str)] = &[
     ("consents::current_text", For::SignIn, "published texts, the same for everyone"),
     ("clinics::is_time_zone", For::Server, "names of time zones"),
     ("demo::seed", For::Server, "fills an empty clinic"),
+    ("attachments::known", For::Server, "the server's, after a start, to find files that belong to nothing"),
     ("facts::append", For::Server, "the room tells what happened; the seat was authorized when it was taken"),
     ("facts::load", For::Server, "the room is rebuilt after a start"),
     ("audit::append", For::Server, "the server logs its own work"),

@@ -53,7 +53,7 @@ pub(crate) async fn sign_in(
 ) -> Result<(CookieJar, Json<NextFactor>), Problem> {
     bounded("email", &credentials.email, MAX_EMAIL_CHARS)?;
     bounded("password", &credentials.password, MAX_PASSWORD_CHARS)?;
-    state.limits.sign_in(&credentials.email, visitor.address.0)?;
+    state.limits.sign_in(&credentials.email, visitor.address.0).await?;
     let password = Phi::from(credentials.password);
     let first = sign_in::password(&state.records, &visitor.origin, &credentials.email, password, visitor.at).await?;
     if let Some(former) = token(&headers, STAFF_COOKIE) {

@@ -2,6 +2,7 @@
 
 mod account;
 mod assignment;
+mod attachments;
 mod audit;
 mod compliance;
 mod day;
@@ -31,6 +32,7 @@ use crate::{mail, story};
 fn rows() -> impl Iterator<Item = &'static Row> {
     [
         account::ROWS,
+        attachments::ROWS,
         audit::ROWS,
         compliance::ROWS,
         day::ROWS,
@@ -165,6 +167,16 @@ impl Clinic {
         app.hire("Quinn Quiet", Role::Nurse, &[]).await;
         let list = signed_in["clinic_admin"].clone().get("/api/v1/staff").await.is(StatusCode::OK).json();
         let quiet = list["items"].as_array().unwrap().iter().find(|item| item["name"] == "Quinn Quiet").unwrap();
+        let path = format!("/api/v1/patients/{patient}/attachments");
+        let letter = crate::attachments::send(
+            signed_in.get_mut("provider").unwrap(),
+            &path,
+            "application/pdf",
+            "x",
+            crate::attachments::PDF,
+        );
+        let attachment =
+            letter.await.is(StatusCode::CREATED).json()["attachment_id"].as_str().unwrap().parse().unwrap();
         let ids = Ids {
             appointment: other.appointment_id.0,
             visit: talked.visit_id.0,
@@ -174,6 +186,7 @@ impl Clinic {
             mail: mail::dead(&app).await,
             other_patient: app.riverside.patients.last().unwrap().patient_id.0,
             emergency_access: opened["emergency_access_id"].as_str().unwrap().parse().unwrap(),
+            attachment,
         };
         Self { app, ids, signed_in }
     }
@@ -191,8 +204,13 @@ impl Clinic {
         let (method, template) = row.route.split_once(' ').unwrap();
         let path = template.replace("{id}", &(row.id)(ids).to_string());
         let key = Uuid::now_v7().to_string();
-        let headers = [("if-match", "\"0\""), ("idempotency-key", key.as_str())];
-        let body = (row.body)(&self.app, ids).map(|body| body.to_string());
+        let mut headers = vec![("if-match", "\"0\""), ("idempotency-key", key.as_str())];
+        let mut body = (row.body)(&self.app, ids).map(|body| body.to_string());
+        let length = row.file.map_or(0, |(_, bytes)| bytes.len()).to_string();
+        if let Some((media_type, bytes)) = row.file {
+            headers.extend([("content-type", media_type), ("content-length", length.as_str())]);
+            body = Some(std::str::from_utf8(bytes).unwrap().to_owned());
+        }
         browser.send(method.parse::<Method>().unwrap(), &path, &headers, body).await
     }
 }

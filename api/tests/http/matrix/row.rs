@@ -34,17 +34,24 @@ pub struct Row {
     pub id: fn(&Ids) -> Uuid,
     /// The body, for routes with one; as it should be, but for who sends it.
     pub body: fn(&App, &Ids) -> Option<Value>,
+    /// A file, with its type, in the body's place.
+    pub file: Option<(&'static str, &'static [u8])>,
 }
 
 impl Row {
     /// A route without an id and without a body.
     pub const fn new(route: &'static str, cells: &'static str) -> Self {
-        Self { route, cells, id: |_| Uuid::nil(), body: |_, _| None }
+        Self { route, cells, id: |_| Uuid::nil(), body: |_, _| None, file: None }
     }
 
     /// Whose `{id}` is this.
     pub const fn of(self, id: fn(&Ids) -> Uuid) -> Self {
         Self { id, ..self }
+    }
+
+    /// Which is sent this file of this type.
+    pub const fn uploads(self, media_type: &'static str, bytes: &'static [u8]) -> Self {
+        Self { file: Some((media_type, bytes)), ..self }
     }
 
     /// Which is sent this.
@@ -69,6 +76,7 @@ pub struct Ids {
     pub other_patient: Uuid,
     /// Somebody's emergency access to `patient`.
     pub emergency_access: Uuid,
+    pub attachment: Uuid,
 }
 
 impl Ids {
@@ -83,6 +91,7 @@ impl Ids {
             emergency_access: Uuid::now_v7(),
             staff: Uuid::now_v7(),
             mail: Uuid::now_v7(),
+            attachment: Uuid::now_v7(),
         }
     }
 }

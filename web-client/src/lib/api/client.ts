@@ -24,6 +24,8 @@ export class Problem extends Error {
 export interface Ask {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   body?: unknown;
+  /** Sent as it is, in the place of JSON. */
+  file?: File;
   ifMatch?: string;
   idempotencyKey?: string;
   /** Not asked for by a person: must not keep an idle session alive. */
@@ -81,6 +83,11 @@ async function repeated<T>(ask: Ask, once: () => Promise<T>): Promise<T> {
 async function send(path: string, ask: Ask): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (ask.body !== undefined) headers['content-type'] = 'application/json';
+  if (ask.file) {
+    headers['content-type'] = ask.file.type;
+    // Not in the address: a file's name may say much about a patient.
+    headers['x-file-name'] = encodeURIComponent(ask.file.name);
+  }
   if (ask.ifMatch !== undefined) headers['if-match'] = ask.ifMatch;
   if (ask.idempotencyKey !== undefined) headers['idempotency-key'] = ask.idempotencyKey;
   if (ask.background) headers['x-bedside-background'] = '1';
@@ -89,7 +96,7 @@ async function send(path: string, ask: Ask): Promise<Response> {
     response = await fetch(`/api/v1${path}`, {
       method: ask.method ?? 'GET',
       headers,
-      body: ask.body === undefined ? null : JSON.stringify(ask.body),
+      body: ask.file ?? (ask.body === undefined ? null : JSON.stringify(ask.body)),
       credentials: 'same-origin',
       cache: 'no-store',
       keepalive: ask.keepalive ?? false,
@@ -119,6 +126,10 @@ export async function post<T>(path: string, body?: unknown, ask: Ask = {}): Prom
 
 export async function put<T>(path: string, body: unknown, ask: Ask = {}): Promise<T> {
   return (await call<T>(path, { ...ask, method: 'PUT', body })).body;
+}
+
+export async function upload<T>(path: string, file: File): Promise<T> {
+  return (await call<T>(path, { method: 'POST', file })).body;
 }
 
 export async function remove(path: string): Promise<void> {

@@ -24,6 +24,9 @@ export type Booking = Schemas['Booking'];
 export type Booked = Schemas['Booked'];
 export type LinkIssued = Schemas['IssuedLink'];
 
+export type Attachment = Schemas['AttachmentItem'];
+export type AttachmentCategory = Attachment['category'];
+
 export type Visit = Schemas['Visit'];
 /** `detail` holds ids, reasons, versions and, for those who may read it, the `text` of a chat line. */
 export type TimelineItem = Omit<Schemas['TimelineItem'], 'detail'> & { detail: Record<string, unknown> };

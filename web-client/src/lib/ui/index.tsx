@@ -1,7 +1,7 @@
 // The one set of components. Native controls throughout, so that keyboard, screen reader and phone do what people expect;
 // no page styles a button or a field of its own.
 
-import { useEffect, useId, useRef, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from 'react';
+import { useEffect, useId, useRef, type ButtonHTMLAttributes, type ComponentProps, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from 'react';
 import { Problem } from '../api/client';
 import { LANGS, setLang, useText, type Translate } from '../i18n/text';
 import { Icon, type IconName } from './icon';
@@ -71,7 +71,7 @@ function described(id: string, hint: ReactNode, error: ReactNode) {
   return { 'aria-describedby': classes(Boolean(hint) && `${id}-hint`, Boolean(error) && `${id}-error`) || undefined, 'aria-invalid': error ? true : undefined };
 }
 
-export function TextField({ label, hint, error, labelHidden, className, ...rest }: Labelled & InputHTMLAttributes<HTMLInputElement>) {
+export function TextField({ label, hint, error, labelHidden, className, ...rest }: Labelled & ComponentProps<'input'>) {
   const own = useId();
   const id = rest.id ?? own;
   return (

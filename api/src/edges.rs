@@ -1,4 +1,5 @@
-//! Headers that tell browsers what our pages never do.
+//! What every request and every answer passes, pages and API alike: a number, limits on the request's head, and headers
+//! that tell browsers what our pages never do.
 
 use axum::Router;
 use axum::extract::Request;
@@ -6,11 +7,18 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
-use crate::ApiConfig;
+use crate::problem::{self, Problem};
+use crate::{ApiConfig, request_id};
+
+/// Longest address with its query, bytes.
+const MAX_URI_BYTES: usize = 8 * 1024;
+/// Most headers of a request, and their names and values together, bytes. Browsers send a tenth of it.
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// No inline script or style, nothing from elsewhere, in nobody's frame. `blob:` is for pictures and sound that the
 /// page itself makes.
@@ -25,16 +33,31 @@ serial=(), bluetooth=(), midi=(), browsing-topics=()";
 /// Two years, as browsers' preload lists ask for.
 const HSTS: &str = "max-age=63072000; includeSubDomains";
 
-/// Wraps everything that the server serves, pages and API alike.
+/// Wraps everything that the server serves.
 ///
 /// A header that a handler has set itself (say, `Cache-Control` on hashed assets) stays.
-pub fn security_headers(router: Router, config: &ApiConfig) -> Router {
+pub fn edges(router: Router, config: &ApiConfig) -> Router {
     let tls = config.tls;
-    router.layer(from_fn(move |request: Request, next: Next| async move {
-        let mut response: Response = next.run(request).await;
-        add(response.headers_mut(), tls);
-        response
-    }))
+    router.layer(from_fn(small_head)).layer(from_fn(problem::render_own)).layer(from_fn(request_id::assign)).layer(
+        from_fn(move |request: Request, next: Next| async move {
+            let mut response: Response = next.run(request).await;
+            add(response.headers_mut(), tls);
+            response
+        }),
+    )
+}
+
+/// Refuses a request whose head is larger than any browser makes it.
+async fn small_head(request: Request, next: Next) -> Response {
+    let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
+    if uri > MAX_URI_BYTES {
+        return Problem::of_status(StatusCode::URI_TOO_LONG).into_response();
+    }
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if request.headers().len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Problem::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_response();
+    }
+    next.run(request).await
 }
 
 fn add(headers: &mut HeaderMap, tls: bool) {
