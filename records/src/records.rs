@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Tra
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use crate::audit::{Journal, Pulse};
 use crate::policy::{self, PolicyError};
 use crate::{Error, KeyRing, Pending, RequestContext, Tx, clinics, data_key, identity};
 
