@@ -10,6 +10,7 @@ mod access_log;
 mod client;
 mod clock;
 mod document;
+mod export;
 mod extract;
 mod headers;
 mod limits;
@@ -23,6 +24,7 @@ mod session;
 mod state;
 mod tickets;
 mod v1;
+mod versioned;
 mod words;
 
 pub use client::ClientAddress;

@@ -53,7 +53,9 @@ pub fn router(state: AppState) -> Router {
 #[must_use]
 pub fn openapi() -> OpenApi {
     let documented = OpenApiRouter::<AppState>::with_openapi(document::base()).nest("/api/v1", v1::routes());
-    documented.into_openapi()
+    let mut document = documented.into_openapi();
+    document::close_forms(&mut document);
+    document
 }
 
 /// [`openapi`] as it is served and kept in `api/openapi.json`.

@@ -41,6 +41,14 @@ words! {
     mail_state = ["waiting", "delivered", "kept", "dead"];
     /// What a message is for.
     mail_kind = ["visit_link", "portal_link", "invitation", "password_reset", "security_notice"];
+    /// What was done to demographics.
+    record_change = ["created", "changed", "merged", "unmerged"];
+    /// What was done to an entry of a chart.
+    entry_change = ["created", "changed", "entered_in_error", "restored"];
+    /// What is known about allergies as a whole.
+    allergies_known = ["not_asked", "none_known", "listed"];
+    /// Who wrote a version: a member of staff, the patient or a guardian, the server itself.
+    writer = ["staff", "patient", "system"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
 }
@@ -71,6 +79,10 @@ mod tests {
                     "next_factor" => *word == "enrol" || records::identity::FactorKind::parse(word).is_ok(),
                     "mail_state" => records::outbox::State::parse(word).is_ok(),
                     "mail_kind" => records::outbox::Kind::parse(word).is_ok(),
+                    "record_change" => records::patients::record::Change::parse(word).is_ok(),
+                    "entry_change" => records::chart::Change::parse(word).is_ok(),
+                    "allergies_known" => records::chart::allergies::Known::parse(word).is_ok(),
+                    "writer" => matches!(*word, "staff" | "patient" | "system"),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

@@ -11,6 +11,7 @@ mod join;
 mod mail;
 mod me;
 mod qr;
+mod patients;
 mod quality;
 mod recordings;
 mod shapes;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(enrol::routes())
         .merge(join::routes())
         .merge(day::routes())
+        .merge(patients::routes())
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())

@@ -6,9 +6,11 @@
 mod app;
 mod audit;
 mod booking;
+mod charts;
 mod day;
 mod document;
 mod events;
+mod exporting;
 mod form;
 mod join;
 mod mail;
