@@ -27,12 +27,34 @@ const app = createRoute({ getParentRoute: () => root, path: '/app', component: I
 
 const TodayPage = lazyRouteComponent(() => import('../features/today/today'), 'Today') as ComponentType<{ me: Me }>;
 const VisitPage = lazyRouteComponent(() => import('../features/visit/visit-page'), 'VisitPage') as ComponentType<{ me: Me; visitId: string }>;
+const PatientListPage = lazyRouteComponent(() => import('../features/patients/list'), 'PatientList') as ComponentType<{ me: Me }>;
+const NewPatientPage = lazyRouteComponent(() => import('../features/patients/new-patient'), 'NewPatient') as ComponentType<{ me: Me }>;
+const ChartPage = lazyRouteComponent(() => import('../features/patients/chart'), 'Chart') as ComponentType<{ me: Me; patientId: string }>;
+const MergePage = lazyRouteComponent(() => import('../features/patients/merge'), 'Merge') as ComponentType<{ me: Me; patientId: string; otherId: string }>;
 const QualityListPage = lazyRouteComponent(() => import('../features/quality/list'), 'QualityList') as ComponentType<{ me: Me }>;
 const QualityVisitPage = lazyRouteComponent(() => import('../features/quality/visit'), 'QualityVisit') as ComponentType<{ visitId: string }>;
 const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'Audit') as ComponentType<{ me: Me }>;
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
 const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
+const patients = createRoute({ getParentRoute: () => app, path: 'patients', component: () => <Page name="patients">{(me) => <PatientListPage me={me} />}</Page> });
+const newPatient = createRoute({ getParentRoute: () => app, path: 'patients/new', component: () => <Page name="patients">{(me) => <NewPatientPage me={me} />}</Page> });
+const patient = createRoute({
+  getParentRoute: () => app,
+  path: 'patients/$patientId',
+  component: function PatientRoute() {
+    const { patientId } = patient.useParams();
+    return <Page name="patients">{(me) => <ChartPage me={me} patientId={patientId} />}</Page>;
+  },
+});
+const merge = createRoute({
+  getParentRoute: () => app,
+  path: 'patients/$patientId/merge/$otherId',
+  component: function MergeRoute() {
+    const { patientId, otherId } = merge.useParams();
+    return <Page name="patients">{(me) => <MergePage key={`${patientId} ${otherId}`} me={me} patientId={patientId} otherId={otherId} />}</Page>;
+  },
+});
 const quality = createRoute({ getParentRoute: () => app, path: 'quality', component: () => <Page name="quality">{(me) => <QualityListPage me={me} />}</Page> });
 const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
 const visit = createRoute({
@@ -53,7 +75,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, app.addChildren([home, today, quality, audit, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, app.addChildren([home, today, patients, newPatient, patient, merge, quality, audit, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

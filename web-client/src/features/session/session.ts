@@ -15,14 +15,14 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'visit' | 'quality' | 'audit';
+export type PageName = 'today' | 'patients' | 'visit' | 'quality' | 'audit';
 
 const PAGES: Record<Role, readonly PageName[]> = {
-  provider: ['today', 'visit'],
-  nurse: ['today', 'visit'],
-  front_desk: ['today'],
-  clinic_admin: ['quality', 'audit'],
-  compliance: ['audit', 'quality', 'visit'],
+  provider: ['today', 'patients', 'visit'],
+  nurse: ['today', 'patients', 'visit'],
+  front_desk: ['today', 'patients'],
+  clinic_admin: ['quality', 'audit', 'patients'],
+  compliance: ['audit', 'quality', 'patients', 'visit'],
   super_admin: [],
   patient: [],
   guardian: [],
@@ -33,7 +33,7 @@ export function maySee(role: Role, page: PageName): boolean {
   return PAGES[role].includes(page);
 }
 
-export function navOf(role: Role): ('today' | 'quality' | 'audit')[] {
+export function navOf(role: Role): ('today' | 'patients' | 'quality' | 'audit')[] {
   return PAGES[role].filter((page) => page !== 'visit');
 }
 
