@@ -97,8 +97,10 @@ impl Bench {
             origin: Origin {
                 address: Some([192, 0, 2, 7].into()),
                 user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36".to_owned()),
+                device: None,
                 request_id: Uuid::now_v7().to_string(),
             },
+            second_factor_at: None,
         }
     }
 
