@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
@@ -29,6 +30,7 @@ use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
         (name = "join", description = "A patient checks in by link"),
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "documents", description = "Documents of a patient's record"),
+        (name = "patients", description = "A patient's record: demographics, insurance, clinical lists, history, merges, export"),
         (name = "visits", description = "A visit, its note and recordings"),
         (name = "access", description = "Who reaches a patient: guardians, the care team, emergency access"),
         (name = "quality", description = "How good the calls were"),
@@ -51,6 +53,20 @@ impl Modify for Sessions {
         ] {
             let key = ApiKey::Cookie(ApiKeyValue::with_description(cookie, about));
             components.add_security_scheme(name, SecurityScheme::ApiKey(key));
+        }
+    }
+}
+
+/// Says of a form that is one of several what the code does: it takes no members beside those that are named.
+pub(crate) fn close_forms(document: &mut OpenApi) {
+    for schema in document.components.get_or_insert_default().schemas.values_mut() {
+        let RefOr::T(Schema::OneOf(one_of)) = schema else { continue };
+        for form in &mut one_of.items {
+            if let RefOr::T(Schema::Object(form)) = form
+                && !form.properties.is_empty()
+            {
+                form.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
         }
     }
 }

@@ -83,6 +83,21 @@ where
     }
 }
 
+/// A patient and an entry of theirs in the path, as [`Id`].
+pub(crate) struct InPatient(pub visit::PatientId, pub uuid::Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPatient {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path((patient, entry)) =
+            axum::extract::Path::<(uuid::Uuid, uuid::Uuid)>::from_request_parts(parts, state)
+                .await
+                .map_err(|_| Problem::not_found())?;
+        Ok(Self(visit::PatientId(patient), entry))
+    }
+}
+
 /// The query string.
 pub(crate) struct Query<T>(pub T);
 

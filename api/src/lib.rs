@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod document;
 mod edges;
+mod export;
 mod extract;
 mod limits;
 mod media;
@@ -26,6 +27,7 @@ mod state;
 mod tickets;
 mod uploads;
 mod v1;
+mod versioned;
 mod words;
 
 pub use attachment_files::{AttachmentFiles, FileKey, Storing};

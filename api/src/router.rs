@@ -68,7 +68,9 @@ fn answered<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
 pub fn openapi() -> OpenApi {
     let documented = OpenApiRouter::<AppState>::with_openapi(document::base())
         .nest("/api/v1", v1::routes().merge(v1::slow_routes()));
-    documented.into_openapi()
+    let mut document = documented.into_openapi();
+    document::close_forms(&mut document);
+    document
 }
 
 /// [`openapi`] as it is served and kept in `api/openapi.json`.

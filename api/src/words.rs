@@ -61,6 +61,14 @@ words! {
     relationship = ["parent", "legal_guardian", "health_care_proxy", "other"];
     /// How far a guardian acts.
     guardian_scope = ["record", "visits"];
+    /// What was done to demographics.
+    record_change = ["created", "changed", "merged", "unmerged"];
+    /// What was done to an entry of a chart.
+    entry_change = ["created", "changed", "entered_in_error", "restored"];
+    /// What is known about allergies as a whole.
+    allergies_known = ["not_asked", "none_known", "listed"];
+    /// Who wrote a version: a member of staff, the patient or a guardian, the server itself.
+    writer = ["staff", "patient", "system"];
     /// What a person is to the clinic.
     role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
 }
@@ -118,6 +126,10 @@ mod tests {
                     "finding" => records::emergency::Finding::parse(word).is_ok(),
                     "relationship" => records::guardians::Relationship::parse(word).is_ok(),
                     "guardian_scope" => records::guardians::Scope::parse(word).is_ok(),
+                    "record_change" => records::patients::record::Change::parse(word).is_ok(),
+                    "entry_change" => records::chart::Change::parse(word).is_ok(),
+                    "allergies_known" => records::chart::allergies::Known::parse(word).is_ok(),
+                    "writer" => matches!(*word, "staff" | "patient" | "system"),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

@@ -154,6 +154,24 @@ actions! {
     UploadAttachment(PatientId => Patient) = "attachment.upload",
     /// Take a document off the record.
     DeleteAttachment(AttachmentId => Attachment) = "attachment.delete",
+    /// Choose how the clinic's record numbers begin.
+    NumberPatients = "clinic.record_numbers",
+    /// See who a patient is.
+    ReadDemographics(PatientId => Patient) = "patient.read",
+    /// Change who a patient is.
+    WriteDemographics(PatientId => Patient) = "patient.write",
+    /// See a patient's insurance.
+    ReadInsurance(PatientId => Patient) = "insurance.read",
+    /// Change a patient's insurance.
+    WriteInsurance(PatientId => Patient) = "insurance.write",
+    /// See allergies, conditions, medications, immunisations, surgical history.
+    ReadClinical(PatientId => Patient) = "clinical.read",
+    /// Change them.
+    WriteClinical(PatientId => Patient) = "clinical.write",
+    /// Make one record of two of the same person, or take that back.
+    MergePatients(PatientId => Patient) = "patient.merge",
+    /// Take the whole record out as a file.
+    ExportPatient(PatientId => Patient) = "patient.export",
 
     // ---- visit
 

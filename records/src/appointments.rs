@@ -67,7 +67,9 @@ pub async fn book(
     new: &NewAppointment,
     idempotency_key: &str,
 ) -> Result<Pending<Booked>, BookError> {
-    let patient = tx.proved(may)?.0;
+    tx.proved(may)?;
+    // The surviving record's, if the one that was named was merged.
+    let patient = may.patient().ok_or(Error::NotFound)?;
     let Actor::Staff { id: staff, .. } = tx.context().actor else {
         return Err(Error::Forbidden.into());
     };

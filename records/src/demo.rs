@@ -16,7 +16,7 @@ use crate::patients::{self, NewPatient};
 use crate::seal::Place;
 use crate::staff::{self, AccountError, NewStaff, TOTP_SECRET_BYTES};
 use crate::token::hash_token;
-use crate::{Error, Pending, Phi, Records, RequestContext, Tx, clinics};
+use crate::{Error, Pending, Phi, Records, RequestContext, Tx, clinics, demo_charts};
 
 /// Visits that are due at any time.
 pub const VISITS_DUE: usize = 3;
@@ -146,6 +146,7 @@ pub async fn seed(
     let (compliance, _) = account(&mut tx, &plan, Role::Compliance, known.map(|known| &known.compliance)).await?;
     let (front_desk, _) = account(&mut tx, &plan, Role::FrontDesk, known.map(|known| &known.front_desk)).await?;
     let patients = patients_on_record(&mut tx, &plan).await?;
+    demo_charts::fill(&mut tx, &patients).await?;
 
     let mut visits = Vec::new();
     for visit in previous.map(|previous| previous.visits).unwrap_or_default() {

@@ -140,12 +140,13 @@ pub async fn identify(
         return Err(refusal);
     }
 
-    let patient = sqlx::query!("SELECT date_of_birth FROM patient WHERE patient_id = $1", link.patient.0)
+    // That of the surviving record, if the link's was merged.
+    let patient = sqlx::query!("SELECT patient_id, date_of_birth FROM patient WHERE patient_id = patient_root($1)", link.patient.0)
         .fetch_one(tx.connection()?)
         .await
         .map_err(Error::from)?;
-    let keys = tx.patient_keys(link.patient).await?;
-    let on_record = keys.open(Place::new("patient.date_of_birth", link.patient.0), &patient.date_of_birth)?;
+    let keys = tx.patient_keys(visit::PatientId(patient.patient_id)).await?;
+    let on_record = keys.open(Place::new("patient.date_of_birth", patient.patient_id), &patient.date_of_birth)?;
     let said = Phi::from(iso_date(date_of_birth));
     if !bool::from(on_record.expose().as_slice().ct_eq(said.expose().as_bytes())) {
         let tries = row.failed_tries + 1;

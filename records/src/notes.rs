@@ -250,7 +250,7 @@ fn body_place(note: Uuid, version: i32) -> Place {
     Place::part("note_revision.body", note, i64::from(version))
 }
 
-async fn open(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<Note, Error> {
+pub(crate) async fn open(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<Note, Error> {
     let row = sqlx::query!(
         r#"SELECT n.note_id, n.state, n.version, n.signed_at, r.body, s.name AS "signed_by?"
            FROM note n JOIN note_revision r ON r.note_id = n.note_id AND r.version = n.version LEFT JOIN staff s ON s.staff_id = n.signed_by

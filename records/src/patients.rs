@@ -1,14 +1,22 @@
-//! Patients: demographics, all encrypted.
+//! Patients: found by what one knows of them, put on record, kept with every version, merged, exported. All encrypted.
+
+pub mod demographics;
+pub mod export;
+pub mod merge;
+pub mod mrn;
+pub mod record;
+pub mod register;
+
+pub use demographics::Demographics;
+pub use mrn::is_well_formed;
 
 use time::Date;
 use uuid::Uuid;
 use visit::PatientId;
 
-use crate::action::{CreatePatient, Resource, SearchPatients};
-use crate::audit::Entry;
+use crate::action::{CreatePatient, SearchPatients};
 use crate::blind_index::{self, IndexKey, Kind, Normal};
-use crate::data_key::{self, Owner};
-use crate::patient_index::{active, index_patient};
+use crate::patient_index::active;
 use crate::seal::Place;
 use crate::{Authorized, Error, Pending, Phi, Tx};
 
@@ -104,12 +112,16 @@ pub async fn search(
             if !wanted.matches_name(name.expose()) {
                 continue;
             }
-            found.push(Patient {
-                patient_id: PatientId(row.patient_id),
-                name,
-                date_of_birth: open("patient.date_of_birth", &row.date_of_birth)?,
-                mrn: open("patient.mrn", &row.mrn)?,
-            });
+            // Who is found by a record that was merged is shown as the one that it was merged into.
+            let patient = if row.merged {
+                meant(tx, row.patient_id).await?
+            } else {
+                let date_of_birth = open("patient.date_of_birth", &row.date_of_birth)?;
+                Patient { patient_id: PatientId(row.patient_id), name, date_of_birth, mrn: open("patient.mrn", &row.mrn)? }
+            };
+            if found.iter().all(|one| one.patient_id != patient.patient_id) {
+                found.push(patient);
+            }
         }
         let left = rows.len() > 0;
         if found.len() == PAGE || !full {
@@ -180,6 +192,22 @@ struct PatientRow {
     name: Vec<u8>,
     date_of_birth: Vec<u8>,
     mrn: Vec<u8>,
+    merged: bool,
+}
+
+/// The surviving record of one that was merged.
+async fn meant(tx: &mut Tx, alias: Uuid) -> Result<Patient, Error> {
+    let row = sqlx::query!("SELECT patient_id, name, date_of_birth, mrn FROM patient WHERE patient_id = patient_root($1)", alias)
+        .fetch_one(tx.connection()?)
+        .await?;
+    let keys = tx.patient_keys(PatientId(row.patient_id)).await?;
+    let open = |column, sealed: &[u8]| keys.open_text(Place::new(column, row.patient_id), sealed);
+    Ok(Patient {
+        patient_id: PatientId(row.patient_id),
+        name: open("patient.name", &row.name)?,
+        date_of_birth: open("patient.date_of_birth", &row.date_of_birth)?,
+        mrn: open("patient.mrn", &row.mrn)?,
+    })
 }
 
 const ROWS: i64 = PAGE as i64 + 1;
@@ -187,8 +215,8 @@ const ROWS: i64 = PAGE as i64 + 1;
 async fn everybody(tx: &mut Tx, before: Uuid) -> Result<Vec<PatientRow>, Error> {
     let rows = sqlx::query_as!(
         PatientRow,
-        "SELECT patient_id, name, date_of_birth, mrn FROM patient
-         WHERE clinic_id = current_clinic() AND patient_id < $1 ORDER BY patient_id DESC LIMIT $2",
+        r#"SELECT patient_id, name, date_of_birth, mrn, false AS "merged!" FROM patient
+         WHERE clinic_id = current_clinic() AND patient_id < $1 AND merged_into IS NULL ORDER BY patient_id DESC LIMIT $2"#,
         before,
         ROWS,
     )
@@ -200,14 +228,14 @@ async fn everybody(tx: &mut Tx, before: Uuid) -> Result<Vec<PatientRow>, Error> 
 async fn having(tx: &mut Tx, rarest: i64, others: &[i64], before: Uuid) -> Result<Vec<PatientRow>, Error> {
     let rows = sqlx::query_as!(
         PatientRow,
-        "SELECT p.patient_id, p.name, p.date_of_birth, p.mrn
+        r#"SELECT p.patient_id, p.name, p.date_of_birth, p.mrn, (p.merged_into IS NOT NULL) AS "merged!"
          FROM patient_index i JOIN patient p ON p.clinic_id = i.clinic_id AND p.patient_id = i.patient_id
          WHERE i.clinic_id = current_clinic() AND i.token = $1 AND i.patient_id < $2
            AND NOT EXISTS (
                SELECT FROM unnest($3::bigint[]) AS other (token)
                WHERE NOT EXISTS (SELECT FROM patient_index o
                                  WHERE o.clinic_id = i.clinic_id AND o.token = other.token AND o.patient_id = i.patient_id))
-         ORDER BY i.patient_id DESC LIMIT $4",
+         ORDER BY i.patient_id DESC LIMIT $4"#,
         rarest,
         before,
         others,
@@ -224,7 +252,7 @@ fn sort_key(name: &str) -> (String, String) {
     (name.split_whitespace().last().unwrap_or_default().to_owned(), name)
 }
 
-/// Puts a patient on record, with a data key of their own.
+/// Puts somebody on record of whom only this is known. Who knows more uses [`register`].
 ///
 /// # Errors
 /// The database can't be reached.
@@ -240,28 +268,9 @@ pub async fn create(
 }
 
 pub(crate) async fn insert(tx: &mut Tx, patient: &NewPatient) -> Result<PatientId, Error> {
-    let id = PatientId(Uuid::now_v7());
-    let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    data_key::create(tx, Owner::Patient(id)).await?;
-    let keys = tx.patient_keys(id).await?;
-    let seal = |column, text: &Phi<String>| keys.seal_text(Place::new(column, id.0), text);
-    let date_of_birth = Phi::from(iso_date(patient.date_of_birth));
-    sqlx::query!(
-        "INSERT INTO patient (patient_id, clinic_id, name, date_of_birth, mrn, phone, email, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        id.0,
-        clinic,
-        seal("patient.name", &patient.name)?,
-        seal("patient.date_of_birth", &date_of_birth)?,
-        seal("patient.mrn", &patient.mrn)?,
-        patient.phone.as_ref().map(|phone| seal("patient.phone", phone)).transpose()?,
-        patient.email.as_ref().map(|email| seal("patient.email", email)).transpose()?,
-        at,
-    )
-    .execute(tx.connection()?)
-    .await?;
-    index_patient(tx, id).await?;
-    tx.log(Entry { patient: Some(id), ..Entry::new("patient.create", Resource::Patient(id)) });
-    Ok(id)
+    let document = Demographics::of(patient.name.expose(), &iso_date(patient.date_of_birth))
+        .reachable(patient.phone.as_ref(), patient.email.as_ref());
+    register::insert_document(tx, &Phi::new(document), &patient.mrn).await
 }
 
 /// `YYYY-MM-DD`, as dates of birth are stored and compared.

@@ -70,6 +70,8 @@ pub(crate) struct Found {
 /// The row's own side of it.
 struct Row {
     patient_id: Uuid,
+    /// The record that is meant by it, after merges.
+    root_id: Uuid,
     visit_id: Option<Uuid>,
     own: bool,
     invited: bool,
@@ -136,14 +138,21 @@ pub(crate) async fn find(tx: &mut Tx, resource: Resource) -> Result<Option<Found
         },
         Resource::EmergencyAccess(id) => of_emergency_access(tx, id.0).await?,
     };
+    // A patient who signs in with a record that was merged is the one of the surviving record.
+    let own_root = match actor {
+        Actor::PortalPatient { id, .. } => {
+            sqlx::query_scalar!("SELECT patient_root($1)", id.0).fetch_one(tx.connection()?).await?
+        }
+        _ => None,
+    };
     Ok(row.map(|row| Found {
         patient: Some(PatientId(row.patient_id)),
-        relation: Relation { fresh_factor, ..row.seen_by(&actor) },
+        relation: Relation { fresh_factor, ..row.seen_by(&actor, own_root) },
     }))
 }
 
 impl Row {
-    fn seen_by(&self, actor: &Actor) -> Relation {
+    fn seen_by(&self, actor: &Actor, own_root: Option<Uuid>) -> Relation {
         let here = |visit| Some(visit) == self.visit_id;
         let nothing = Relation {
             signed: self.signed,
@@ -158,7 +167,7 @@ impl Row {
             Actor::Patient { id, visit, .. } => {
                 Relation { this_visit: id.0 == self.patient_id && here(visit.0), ..nothing }
             }
-            Actor::PortalPatient { id, .. } => Relation { is_patient: id.0 == self.patient_id, ..nothing },
+            Actor::PortalPatient { .. } => Relation { is_patient: own_root == Some(self.root_id), ..nothing },
             Actor::Guardian { visit, .. } if visit.is_none_or(|visit| here(visit.0)) => {
                 Relation { guards_record: self.guards_record, accompanies: self.accompanies, ..nothing }
             }
@@ -172,10 +181,10 @@ async fn of_patient(tx: &mut Tx, patient: Uuid) -> Result<Option<Row>, Error> {
     let (ids, at) = (Ids::of(&tx.context().actor), tx.context().at);
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT p.patient_id, NULL::uuid AS visit_id, false AS "own!", false AS "invited!", false AS "signed!", c.shares_recordings,
+        r#"SELECT p.patient_id, p.patient_id AS "root_id!", NULL::uuid AS visit_id, false AS "own!", false AS "invited!", false AS "signed!", c.shares_recordings,
                   true AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!", s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM patient p JOIN clinic c USING (clinic_id), stands_to(p.patient_id, $2, $3, $4) s
-           WHERE p.patient_id = $1"#,
+           WHERE p.patient_id = patient_root($1)"#,
         patient,
         ids.staff,
         ids.guardian,
@@ -190,7 +199,7 @@ async fn of_appointment(tx: &mut Tx, appointment: Uuid) -> Result<Option<Row>, E
     let (ids, at) = (Ids::of(&tx.context().actor), tx.context().at);
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT a.patient_id, v.visit_id AS "visit_id?", coalesce(a.provider_id = $2, false) AS "own!", false AS "invited!", false AS "signed!",
+        r#"SELECT a.patient_id, patient_root(a.patient_id) AS "root_id!", v.visit_id AS "visit_id?", coalesce(a.provider_id = $2, false) AS "own!", false AS "invited!", false AS "signed!",
                   c.shares_recordings, true AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!",
                   s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM appointment a JOIN visit v USING (appointment_id) JOIN clinic c ON c.clinic_id = a.clinic_id, stands_to(a.patient_id, $2, $3, $4) s
@@ -210,7 +219,7 @@ async fn of_visit(tx: &mut Tx, visit: Uuid) -> Result<Option<Row>, Error> {
     let (ids, at) = (Ids::of(&tx.context().actor), tx.context().at);
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT v.patient_id, v.visit_id AS "visit_id?",
+        r#"SELECT v.patient_id, patient_root(v.patient_id) AS "root_id!", v.visit_id AS "visit_id?",
                   (coalesce(a.provider_id = $2, false)
                    OR EXISTS (SELECT FROM visit_participant s WHERE s.visit_id = v.visit_id AND s.staff_id = $2)) AS "own!",
                   EXISTS (SELECT FROM visit_guest g WHERE g.visit_guest_id = $4 AND g.visit_id = v.visit_id
@@ -235,7 +244,7 @@ async fn of_emergency_access(tx: &mut Tx, access: Uuid) -> Result<Option<Row>, E
     let (ids, at) = (Ids::of(&tx.context().actor), tx.context().at);
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT e.patient_id, NULL::uuid AS visit_id, coalesce(e.staff_id = $2, false) AS "own!", false AS "invited!", false AS "signed!",
+        r#"SELECT e.patient_id, patient_root(e.patient_id) AS "root_id!", NULL::uuid AS visit_id, coalesce(e.staff_id = $2, false) AS "own!", false AS "invited!", false AS "signed!",
                   c.shares_recordings, (e.staff_id IS DISTINCT FROM $2) AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!",
                   s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM emergency_access e JOIN clinic c USING (clinic_id), stands_to(e.patient_id, $2, $3, $4) s

@@ -81,19 +81,19 @@ pub async fn day(tx: &mut Tx, may: &Authorized<ReadSchedule>, date: Option<Date>
     let only = (!tx.also(may, Kind::ReadWholeSchedule)).then_some(staff.0);
     let sees_reasons = tx.also(may, Kind::ReadReasons);
     let rows = sqlx::query!(
-        r#"SELECT a.appointment_id, v.visit_id, a.patient_id, p.name AS patient_name, a.provider_id, s.name AS provider_name, a.starts_at, a.ends_at,
+        r#"SELECT a.appointment_id, v.visit_id, a.patient_id AS sealed_for, p.patient_id, p.name AS patient_name, a.provider_id, s.name AS provider_name, a.starts_at, a.ends_at,
                   a.visit_type, a.reason, a.state AS appointment_state, v.state, v.waiting_since, n.state AS "note_state?",
                   l.revoked_at AS "link_revoked_at?", l.locked_at AS "link_locked_at?", l.expires_at AS "link_expires_at?"
            FROM appointment a
            JOIN visit v USING (appointment_id)
-           JOIN patient p ON p.patient_id = a.patient_id
+           JOIN patient p ON p.patient_id = patient_root(a.patient_id)
            JOIN staff s ON s.staff_id = a.provider_id
            LEFT JOIN note n ON n.visit_id = v.visit_id
            LEFT JOIN LATERAL (SELECT k.revoked_at, k.locked_at, k.expires_at FROM join_link k WHERE k.appointment_id = a.appointment_id
                               ORDER BY k.revoked_at IS NULL DESC, k.created_at DESC LIMIT 1) l ON true
            WHERE a.clinic_id = $1 AND a.starts_at >= $2 AND a.starts_at < $3
              AND ($4::uuid IS NULL OR a.provider_id = $4
-                  OR EXISTS (SELECT FROM care_assignment c WHERE c.staff_id = $4 AND c.patient_id = a.patient_id
+                  OR EXISTS (SELECT FROM care_assignment c WHERE c.staff_id = $4 AND c.patient_id IN (SELECT patient_family(a.patient_id))
                              AND c.from_at <= $5 AND (c.until_at IS NULL OR c.until_at > $5)))
            ORDER BY a.starts_at, a.appointment_id"#,
         clinic.0,
@@ -105,13 +105,18 @@ pub async fn day(tx: &mut Tx, may: &Authorized<ReadSchedule>, date: Option<Date>
     .fetch_all(tx.connection()?)
     .await?;
     let patients: Vec<Uuid> = rows.iter().map(|row| row.patient_id).collect();
+    let sealed_for: Vec<Uuid> = rows.iter().map(|row| row.sealed_for).collect();
     tx.load_patient_keys(&patients).await?;
+    tx.load_patient_keys(&sealed_for).await?;
 
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         let keys = tx.known_keys(row.patient_id)?;
         let reason = sees_reasons
-            .then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
+            .then(|| {
+                let keys = tx.known_keys(row.sealed_for)?;
+                keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason)
+            })
             .transpose()?;
         let state =
             if row.appointment_state == "cancelled" { VisitState::Cancelled } else { VisitState::parse(&row.state)? };

@@ -86,12 +86,12 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
     let visit = tx.proved(may)?.0;
     let row = sqlx::query!(
         r#"SELECT a.appointment_id, a.starts_at, a.ends_at, a.reason, a.state AS appointment_state, v.state, v.started_at, v.ended_at,
-                  v.patient_id, p.name AS patient_name, p.date_of_birth, s.name AS provider_name,
+                  v.patient_id AS sealed_for, p.patient_id, p.name AS patient_name, p.date_of_birth, s.name AS provider_name,
                   l.region AS "region?", l.callback_phone AS "callback_phone?", l.emergency_address AS "emergency_address?",
                   k.text_version AS "consent_version?", k.at AS "consent_at?"
            FROM visit v
            JOIN appointment a USING (appointment_id)
-           JOIN patient p ON p.patient_id = v.patient_id
+           JOIN patient p ON p.patient_id = patient_root(v.patient_id)
            JOIN staff s ON s.staff_id = a.provider_id
            LEFT JOIN visit_location l ON l.visit_id = v.visit_id
            LEFT JOIN LATERAL (SELECT t.text_version, t.at FROM consent t
@@ -104,9 +104,11 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
     .await?;
     let patient = PatientId(row.patient_id);
     let keys = tx.patient_keys(patient).await?;
+    // After a merge, what was said about this visit is still sealed for the record it was made for.
+    let said = tx.patient_keys(PatientId(row.sealed_for)).await?;
     let reason = tx
         .also(may, Kind::ReadReason)
-        .then(|| keys.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
+        .then(|| said.open_text(Place::new("appointment.reason", row.appointment_id), &row.reason))
         .transpose()?;
     Ok(Pending(VisitDetail {
         visit_id: visit,
@@ -119,7 +121,7 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
         patient_id: patient,
         patient_name: keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?,
         date_of_birth: keys.open_text(Place::new("patient.date_of_birth", patient.0), &row.date_of_birth)?,
-        location: open_location(&keys, visit, row.region, row.callback_phone, row.emergency_address)?,
+        location: open_location(&said, visit, row.region, row.callback_phone, row.emergency_address)?,
         provider_name: row.provider_name,
         starts_at: row.starts_at,
         ends_at: row.ends_at,

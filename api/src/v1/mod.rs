@@ -16,6 +16,7 @@ mod mail;
 mod me;
 mod portal;
 mod qr;
+mod patients;
 mod quality;
 mod recordings;
 mod shapes;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(join::routes())
         .merge(day::routes())
         .merge(attachments::routes())
+        .merge(patients::routes())
         .merge(visits::routes())
         .merge(recordings::routes())
         .merge(quality::routes())

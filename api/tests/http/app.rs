@@ -130,6 +130,13 @@ impl App {
         self.state.background.reopen();
     }
 
+    /// Riverside lets patients have recordings of their visits.
+    pub async fn share_recordings(&self) {
+        let clinic = self.riverside.clinic.id;
+        let sql = format!("UPDATE clinic SET shares_recordings = true WHERE clinic_id = '{clinic}'");
+        self.database.execute_as_owner(&sql).await;
+    }
+
     /// A browser signed in with both factors. Time goes on by a code's life, since none can be used twice.
     pub async fn signed_in(self: &Arc<Self>, account: &DemoAccount) -> Browser {
         let mut browser = self.browser();

@@ -103,7 +103,7 @@ pub async fn search(
            FROM audit_event e LEFT JOIN staff s ON s.staff_id = e.actor_id
            WHERE e.clinic_id = current_clinic() AND e.seq < $1
              AND ($2::uuid IS NULL OR e.actor_id = $2)
-             AND ($3::uuid IS NULL OR e.patient_id = $3 OR e.patient_ids @> ARRAY[$3])
+             AND ($3::uuid IS NULL OR e.patient_id IN (SELECT patient_family($3)) OR e.patient_ids && ARRAY(SELECT patient_family($3)))
              AND ($4::text IS NULL OR e.action = $4)
              AND ($5::text IS NULL OR e.resource_type = $5)
              AND ($6::timestamptz IS NULL OR e.at >= $6)

@@ -68,7 +68,7 @@ async fn find(
                SELECT e.actor_id, e.actor_role, e.action, e.at, e.patient_id IS NULL AS listed
                FROM audit_event e
                WHERE e.clinic_id = current_clinic() AND e.actor_kind = 'staff' AND e.outcome = 'allowed'
-                 AND (e.patient_id = $1 OR e.patient_ids @> ARRAY[$1::uuid])
+                 AND (e.patient_id IN (SELECT patient_family($1)) OR e.patient_ids && ARRAY(SELECT patient_family($1)))
                  AND ($2::timestamptz IS NULL OR e.at >= $2) AND ($3::timestamptz IS NULL OR e.at < $3)
            ), done AS (
                SELECT actor_id, actor_role, action, count(*) AS times, count(*) FILTER (WHERE listed) AS listed, min(at) AS first_at, max(at) AS last_at

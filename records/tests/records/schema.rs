@@ -26,6 +26,8 @@ const EVIDENCE: &[&str] = &[
     "note_addendum",
     "quality_sample",
     "consent_text",
+    "patient_revision",
+    "chart_revision",
 ];
 
 /// Policies beside the one by clinic. Policies of a table are alternatives, so each of these is a hole, and has a reason.

@@ -34,6 +34,10 @@ const app = createRoute({ getParentRoute: () => root, path: '/app', component: I
 
 const TodayPage = lazyRouteComponent(() => import('../features/today/today'), 'Today') as ComponentType<{ me: Me }>;
 const VisitPage = lazyRouteComponent(() => import('../features/visit/visit-page'), 'VisitPage') as ComponentType<{ me: Me; visitId: string }>;
+const PatientListPage = lazyRouteComponent(() => import('../features/patients/list'), 'PatientList') as ComponentType<{ me: Me }>;
+const NewPatientPage = lazyRouteComponent(() => import('../features/patients/new-patient'), 'NewPatient') as ComponentType<{ me: Me }>;
+const ChartPage = lazyRouteComponent(() => import('../features/patients/chart'), 'Chart') as ComponentType<{ me: Me; patientId: string }>;
+const MergePage = lazyRouteComponent(() => import('../features/patients/merge'), 'Merge') as ComponentType<{ me: Me; patientId: string; otherId: string }>;
 const QualityListPage = lazyRouteComponent(() => import('../features/quality/list'), 'QualityList') as ComponentType<{ me: Me }>;
 const QualityVisitPage = lazyRouteComponent(() => import('../features/quality/visit'), 'QualityVisit') as ComponentType<{ visitId: string }>;
 const EmergencyAccessPage = lazyRouteComponent(() => import('../features/compliance/emergency-access'), 'EmergencyAccessPage') as ComponentType<{ me: Me }>;
@@ -65,6 +69,24 @@ const staffList = createRoute({ getParentRoute: () => app, path: 'staff', compon
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
 const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
+const patients = createRoute({ getParentRoute: () => app, path: 'patients', component: () => <Page name="patients">{(me) => <PatientListPage me={me} />}</Page> });
+const newPatient = createRoute({ getParentRoute: () => app, path: 'patients/new', component: () => <Page name="patients">{(me) => <NewPatientPage me={me} />}</Page> });
+const patient = createRoute({
+  getParentRoute: () => app,
+  path: 'patients/$patientId',
+  component: function PatientRoute() {
+    const { patientId } = patient.useParams();
+    return <Page name="patients">{(me) => <ChartPage me={me} patientId={patientId} />}</Page>;
+  },
+});
+const merge = createRoute({
+  getParentRoute: () => app,
+  path: 'patients/$patientId/merge/$otherId',
+  component: function MergeRoute() {
+    const { patientId, otherId } = merge.useParams();
+    return <Page name="patients">{(me) => <MergePage key={`${patientId} ${otherId}`} me={me} patientId={patientId} otherId={otherId} />}</Page>;
+  },
+});
 const quality = createRoute({ getParentRoute: () => app, path: 'quality', component: () => <Page name="quality">{(me) => <QualityListPage me={me} />}</Page> });
 const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
 const mail = createRoute({ getParentRoute: () => app, path: 'mail', component: () => <Page name="mail">{(me) => <MailPage me={me} />}</Page> });
@@ -87,7 +109,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, today, quality, audit, emergencyAccess, mail, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, today, patients, newPatient, patient, merge, quality, audit, emergencyAccess, mail, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

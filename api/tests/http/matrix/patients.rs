@@ -1,10 +1,59 @@
 //! Patients and their charts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::row::Row;
+use super::row::{Ids, Row};
+use crate::app::App;
+
+fn somebody(_: &App, _: &Ids) -> Option<Value> {
+    Some(demographics())
+}
+
+fn demographics() -> Value {
+    json!({"name": {"given": "Ines", "family": "Novak"}, "date_of_birth": "1990-05-04"})
+}
+
+fn coverage(_: &App, _: &Ids) -> Option<Value> {
+    Some(json!({"payer": "Prairie Mutual", "member_id": "1", "subscriber": {"relation": "oneself"}, "order": "primary"}))
+}
+
+fn procedure(_: &App, _: &Ids) -> Option<Value> {
+    Some(json!({"list": "procedure", "entry": {"procedure": "Appendectomy"}}))
+}
+
+fn mark(_: &App, _: &Ids) -> Option<Value> {
+    Some(json!({"entered_in_error": true, "reason": "wrong patient"}))
+}
+
+/// A row about the patient of the visit that took place.
+const fn chart(route: &'static str, cells: &'static str) -> Row {
+    Row::new(route, cells).of(|ids| ids.patient)
+}
 
 pub const ROWS: &[Row] = &[
     Row::new("GET /api/v1/patients", "ss++++++r+"),
     Row::new("POST /api/v1/patients/search", "ss++++++r+").sends(|_, _| Some(json!({"name": "wh"}))),
+    Row::new("POST /api/v1/patients", "ss++++rrr+")
+        .sends(|_, _| Some(json!({"demographics": demographics(), "despite_duplicates": true}))),
+    Row::new("POST /api/v1/patients/duplicates", "ss++++++r+")
+        .sends(|_, _| Some(json!({"name": "Ines Novak", "date_of_birth": "1990-05-04"}))),
+    Row::new("PUT /api/v1/patients/numbers", "ssrrrr+rrr").sends(|_, _| Some(json!({"prefix": "RF"}))),
+    chart("GET /api/v1/patients/{id}", "ss++++++rh"),
+    chart("PUT /api/v1/patients/{id}", "ss+h++rrrh").sends(somebody),
+    chart("GET /api/v1/patients/{id}/history", "ss++++++rh"),
+    chart("GET /api/v1/patients/{id}/insurance", "ss+h++r+rh"),
+    chart("PUT /api/v1/patients/{id}/insurance/{entry}", "ssrrr+rrrr").sends(coverage),
+    chart("PUT /api/v1/patients/{id}/insurance/{entry}/error", "ssrrr+rrrr").sends(mark),
+    chart("GET /api/v1/patients/{id}/insurance/{entry}/history", "ss+h++r+rh"),
+    chart("GET /api/v1/patients/{id}/clinical", "ss+h+rr+rh"),
+    chart("PUT /api/v1/patients/{id}/clinical/{entry}", "ss+h+rrrrh").sends(procedure),
+    chart("PUT /api/v1/patients/{id}/clinical/{entry}/error", "ss+h+rrrrh").sends(mark),
+    chart("GET /api/v1/patients/{id}/clinical/{entry}/history", "ss+h+rr+rh"),
+    chart("PUT /api/v1/patients/{id}/allergies/none-known", "ss+h+rrrrh").sends(|_, _| Some(json!({"none_known": true}))),
+    chart("GET /api/v1/patients/{id}/duplicates", "ssrrr+rrrr"),
+    chart("POST /api/v1/patients/{id}/merge", "ssrrr+rrrr").sends(|_, ids| {
+        Some(json!({"merged_id": ids.patient, "merged_version": 1, "version": 1, "demographics": demographics()}))
+    }),
+    chart("POST /api/v1/patients/{id}/unmerge", "ssrrr+rrrr").sends(|_, ids| Some(json!({"merged_id": ids.patient}))),
+    chart("POST /api/v1/patients/{id}/export", "ss+h+rr+rh").sends(|_, _| Some(json!({"lang": "en"}))),
 ];

@@ -80,6 +80,11 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// The entry of a chart that rows write and then read: one per list, since an id is good for one.
+    pub fn entry(&self, route: &str) -> Uuid {
+        if route.contains("/insurance/") { self.visit } else { self.recording }
+    }
+
     /// Ids of nothing.
     pub fn unknown() -> Self {
         Self {

@@ -9,6 +9,8 @@ import { calendarDate, duration, moment } from '../../lib/i18n/format';
 import { useText, type TextKey } from '../../lib/i18n/text';
 import { classes, Failed, Icon, Loading, Notice, Pill } from '../../lib/ui';
 import { useTitle } from '../../lib/ui/now';
+import { VisitSummary } from '../patients/visit-summary';
+import { maySee } from '../session/session';
 import { HostStage, useHostCall } from './host-call';
 import { Note } from './note';
 import { Recordings } from './recordings';
@@ -45,6 +47,7 @@ function OneVisit({ visit, me }: { visit: Visit; me: Me }) {
       </div>
       <div className={classes(css.right, tab !== 'note' && onAir && css.offOnPhone)} id="panel-note">
         <Details visit={visit} />
+        {maySee(me.role, 'patients') && <VisitSummary patientId={visit.patient.patient_id} role={me.role} />}
         <Note visit={visit.visit_id} mayWrite={hosts} />
       </div>
     </div>

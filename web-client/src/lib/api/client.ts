@@ -116,6 +116,26 @@ async function send(path: string, ask: Ask): Promise<Response> {
   return response;
 }
 
+/** A file, read while it is sent; `onBytes` is told how much has come. */
+export async function fetchFile(path: string, ask: Ask, onBytes: (bytes: number) => void): Promise<Blob> {
+  const response = await repeated(ask, () => send(path, ask));
+  const parts: BlobPart[] = [];
+  let bytes = 0;
+  try {
+    for (const reader = response.body?.getReader(); reader;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      parts.push(value);
+      bytes += value.byteLength;
+      onBytes(bytes);
+    }
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Problem(0, { code: 'network' });
+  }
+  return new Blob(parts, { type: response.headers.get('content-type') ?? '' });
+}
+
 export async function get<T>(path: string, ask: Ask = {}): Promise<T> {
   return (await call<T>(path, ask)).body;
 }
