@@ -11,9 +11,9 @@ use visit::{ClinicId, PatientId, Person};
 
 use crate::limits::{Limits, RateLimits, SharedLimits};
 use crate::playback::Playbacks;
+use crate::sso::{SsoProviders, SsoSettings};
 use crate::uploads::Uploads;
 use crate::{AttachmentFiles, Clamd, Clock, RecordingMedia, TicketDesk, UploadRules};
-use crate::sso::{SsoProviders, SsoSettings};
 
 /// Settings of the API, checked by `server` before they get here.
 #[derive(Debug, Clone)]

@@ -61,7 +61,8 @@ fn the_document_is_openapi_3_1_and_every_operation_has_an_id_a_tag_and_all_its_e
                 let body = json["schema"]["$ref"].as_str().unwrap();
                 let schema = document.pointer(body.strip_prefix('#').unwrap()).unwrap();
                 let closed = |schema: &Value| schema["additionalProperties"] == false;
-                let each = schema["oneOf"].as_array().is_some_and(|forms| !forms.is_empty() && forms.iter().all(closed));
+                let each =
+                    schema["oneOf"].as_array().is_some_and(|forms| !forms.is_empty() && forms.iter().all(closed));
                 assert!(closed(schema) || each, "{at}: takes members that it does not know");
             }
         }

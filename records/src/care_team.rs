@@ -123,10 +123,7 @@ pub async fn end(tx: &mut Tx, may: &Authorized<ManageCareTeam>, assignment: Uuid
     .fetch_optional(tx.connection()?)
     .await?
     .ok_or(Error::NotFound)?;
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        ..Entry::new("staff.unassign", Resource::Staff(StaffId(staff)))
-    });
+    tx.logged_as(Entry { patient: Some(patient), ..Entry::new("staff.unassign", Resource::Staff(StaffId(staff))) });
     Ok(Pending(()))
 }
 

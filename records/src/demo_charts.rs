@@ -17,9 +17,10 @@ pub(crate) async fn fill(tx: &mut Tx, patients: &[DemoPatient]) -> Result<(), Er
     for patient in patients {
         let Some(chart) = chart_of(&patient.name) else { continue };
         let id = patient.patient_id;
-        let version = sqlx::query_scalar!("SELECT version FROM patient WHERE patient_id = $1 AND merged_into IS NULL", id.0)
-            .fetch_optional(tx.connection()?)
-            .await?;
+        let version =
+            sqlx::query_scalar!("SELECT version FROM patient WHERE patient_id = $1 AND merged_into IS NULL", id.0)
+                .fetch_optional(tx.connection()?)
+                .await?;
         // 0: put on record by an earlier version; 1: just now. Anything above is somebody's work.
         let Some(version) = version.filter(|version| *version <= 1) else { continue };
         let who = document(&chart["demographics"])?;

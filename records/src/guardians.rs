@@ -161,11 +161,7 @@ pub async fn end(tx: &mut Tx, may: &Authorized<ManageGuardians>, guardianship: U
         return Err(Error::NotFound);
     }
     let detail = Some(serde_json::json!({ "guardianship_id": guardianship }));
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        detail,
-        ..Entry::new("guardian.ended", Resource::Patient(patient))
-    });
+    tx.logged_as(Entry { patient: Some(patient), detail, ..Entry::new("guardian.ended", Resource::Patient(patient)) });
     Ok(Pending(()))
 }
 
@@ -195,11 +191,7 @@ async fn appoint(
     .execute(tx.connection()?)
     .await?;
     let detail = Some(serde_json::json!({ "guardianship_id": id, "guardian_id": guardian, "scope": scope }));
-    tx.logged_as(Entry {
-        patient: Some(patient),
-        detail,
-        ..Entry::new("guardian.added", Resource::Patient(patient))
-    });
+    tx.logged_as(Entry { patient: Some(patient), detail, ..Entry::new("guardian.added", Resource::Patient(patient)) });
     Ok(id)
 }
 

@@ -141,10 +141,13 @@ pub async fn identify(
     }
 
     // That of the surviving record, if the link's was merged.
-    let patient = sqlx::query!("SELECT patient_id, date_of_birth FROM patient WHERE patient_id = patient_root($1)", link.patient.0)
-        .fetch_one(tx.connection()?)
-        .await
-        .map_err(Error::from)?;
+    let patient = sqlx::query!(
+        "SELECT patient_id, date_of_birth FROM patient WHERE patient_id = patient_root($1)",
+        link.patient.0
+    )
+    .fetch_one(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
     let keys = tx.patient_keys(visit::PatientId(patient.patient_id)).await?;
     let on_record = keys.open(Place::new("patient.date_of_birth", patient.patient_id), &patient.date_of_birth)?;
     let said = Phi::from(iso_date(date_of_birth));

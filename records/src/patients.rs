@@ -117,7 +117,12 @@ pub async fn search(
                 meant(tx, row.patient_id).await?
             } else {
                 let date_of_birth = open("patient.date_of_birth", &row.date_of_birth)?;
-                Patient { patient_id: PatientId(row.patient_id), name, date_of_birth, mrn: open("patient.mrn", &row.mrn)? }
+                Patient {
+                    patient_id: PatientId(row.patient_id),
+                    name,
+                    date_of_birth,
+                    mrn: open("patient.mrn", &row.mrn)?,
+                }
             };
             if found.iter().all(|one| one.patient_id != patient.patient_id) {
                 found.push(patient);
@@ -197,9 +202,12 @@ struct PatientRow {
 
 /// The surviving record of one that was merged.
 async fn meant(tx: &mut Tx, alias: Uuid) -> Result<Patient, Error> {
-    let row = sqlx::query!("SELECT patient_id, name, date_of_birth, mrn FROM patient WHERE patient_id = patient_root($1)", alias)
-        .fetch_one(tx.connection()?)
-        .await?;
+    let row = sqlx::query!(
+        "SELECT patient_id, name, date_of_birth, mrn FROM patient WHERE patient_id = patient_root($1)",
+        alias
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
     let keys = tx.patient_keys(PatientId(row.patient_id)).await?;
     let open = |column, sealed: &[u8]| keys.open_text(Place::new(column, row.patient_id), sealed);
     Ok(Patient {

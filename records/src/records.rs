@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Journal, Pulse};
+use crate::key_ring::Keys;
 use crate::policy::{self, PolicyError};
 use crate::{Error, Pending, RequestContext, Tx, clinics, data_key, identity};
-use crate::key_ring::Keys;
 
 /// Connections to PostgreSQL. More than a few per core only makes them wait for each other.
 const CONNECTIONS: u32 = 16;

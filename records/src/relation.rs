@@ -299,7 +299,10 @@ mod tests {
         let came = guest(invited_to, demo.clinic.id);
         assert!(this_visit(&records, came, now, invited_to).await);
         assert!(!this_visit(&records, came, now, another).await, "another visit");
-        assert!(!this_visit(&records, guest(another, demo.clinic.id), now, another).await, "an invitation to another visit");
+        assert!(
+            !this_visit(&records, guest(another, demo.clinic.id), now, another).await,
+            "an invitation to another visit"
+        );
         assert!(!this_visit(&records, guest(invited_to, other.clinic.id), now, invited_to).await, "another clinic");
         assert!(!this_visit(&records, came, now + Duration::hours(4), invited_to).await, "over");
         db.execute_as_owner("UPDATE visit_guest SET ended_at = now()").await;

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use crate::audit::{self, AuditCommand};
 use crate::config::{Config, Flags};
 use crate::data_dir::DataDir;
-use crate::{database, demo, doctor, logging, recordings, serve, staff};
 use crate::keys::{self, KeysCommand};
+use crate::{database, demo, doctor, logging, recordings, serve, staff};
 
 /// Self-hosted telehealth: waiting room, video visits, recordings, notes, audit.
 #[derive(Debug, Parser)]

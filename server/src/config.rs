@@ -26,8 +26,8 @@ pub use mail::{Mail, MailTls, SmtpSettings};
 pub use net::Net;
 pub use outer::{Clamav, Redis, Uploads};
 pub use secret::Secret;
-pub use sso::Sso;
 pub use secret_url::SecretUrl;
+pub use sso::Sso;
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";

@@ -81,9 +81,11 @@ fn patient_resource(everything: &Everything) -> Value {
     };
     let mut identifiers = vec![number(everything.record.mrn.expose(), "usual")];
     identifiers.extend(everything.record.aliases.iter().map(|alias| number(alias.mrn.expose(), "old")));
-    let languages = who.languages.iter().enumerate().map(
-        |(nth, tag)| json!({ "language": coded("urn:ietf:bcp:47", tag), "preferred": nth == 0 }),
-    );
+    let languages = who
+        .languages
+        .iter()
+        .enumerate()
+        .map(|(nth, tag)| json!({ "language": coded("urn:ietf:bcp:47", tag), "preferred": nth == 0 }));
     let contacts = who.emergency_contacts.iter().map(|contact| {
         let relation = contact.relation.as_ref().map(|text| json!({ "text": text }));
         let emergency = coded("http://terminology.hl7.org/CodeSystem/v2-0131", "C");
@@ -111,8 +113,11 @@ fn patient_resource(everything: &Everything) -> Value {
 }
 
 fn names(who: &Demographics) -> Vec<Value> {
-    let given_names: Vec<&str> =
-        [Some(who.name.given.as_str()), who.name.middle.as_deref()].into_iter().flatten().filter(|one| !one.is_empty()).collect();
+    let given_names: Vec<&str> = [Some(who.name.given.as_str()), who.name.middle.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter(|one| !one.is_empty())
+        .collect();
     let mut names = vec![given(json!({
         "use": "official", "family": who.name.family, "given": given_names,
         "suffix": who.name.suffix.iter().collect::<Vec<_>>(),
@@ -285,7 +290,8 @@ fn audit_event(access: &Access, everything: &Everything, patient: Uuid) -> Value
         _ => "8",
     };
     let name = access.actor_name.clone().unwrap_or_else(|| access.role.clone());
-    let identifier = access.actor_id.map(|id| json!({ "system": "urn:ietf:rfc:3986", "value": format!("urn:uuid:{id}") }));
+    let identifier =
+        access.actor_id.map(|id| json!({ "system": "urn:ietf:rfc:3986", "value": format!("urn:uuid:{id}") }));
     json!({
         "resourceType": "AuditEvent",
         "type": { "system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest" },

@@ -68,10 +68,11 @@ fn coverage(entry: &Entry<Coverage>, patient: Uuid) -> Value {
         Order::Secondary => 2,
         Order::Tertiary => 3,
     };
-    let class = |kind: &str, value: &String| {
-        json!({ "type": coded("http://terminology.hl7.org/CodeSystem/coverage-class", kind), "value": value })
-    };
-    let classes = [coverage.group_number.as_ref().map(|value| class("group", value)), coverage.plan.as_ref().map(|value| class("plan", value))];
+    let class = |kind: &str, value: &String| json!({ "type": coded("http://terminology.hl7.org/CodeSystem/coverage-class", kind), "value": value });
+    let classes = [
+        coverage.group_number.as_ref().map(|value| class("group", value)),
+        coverage.plan.as_ref().map(|value| class("plan", value)),
+    ];
     let subscriber = match &coverage.subscriber.name {
         Some(name) => json!({ "display": name }),
         None => to(patient),

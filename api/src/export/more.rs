@@ -25,18 +25,18 @@ pub(super) fn more(everything: &Everything) -> Value {
             "merged_at": instant(alias.merged_at), "merged_by": alias.merged_by,
         })
     });
-    let in_error = everything.clinical.iter().filter(|entry| entry.entered_in_error).map(|entry| {
-        json!({ "entry": entry.id, "reason": entry.reason.as_ref().map(|reason| reason.expose().clone()) })
-    });
+    let in_error = everything.clinical.iter().filter(|entry| entry.entered_in_error).map(
+        |entry| json!({ "entry": entry.id, "reason": entry.reason.as_ref().map(|reason| reason.expose().clone()) }),
+    );
     let locations = everything.visits.iter().filter_map(|visit| {
         let [region, phone, address] = visit.location.as_ref()?;
         Some(json!({
             "visit": visit.visit_id, "region": region.expose(), "callback_phone": phone.expose(), "emergency_address": address.expose(),
         }))
     });
-    let chat = everything.chat.iter().map(|line| {
-        json!({ "visit": line.visit_id, "at": instant(line.at), "by": line.by, "text": line.text.expose() })
-    });
+    let chat = everything.chat.iter().map(
+        |line| json!({ "visit": line.visit_id, "at": instant(line.at), "by": line.by, "text": line.text.expose() }),
+    );
     let recordings = everything.recordings.iter().map(|recording| {
         json!({
             "recording": recording.id, "visit": recording.visit_id, "state": recording.state, "started_at": instant(recording.started_at),

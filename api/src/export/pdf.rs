@@ -35,9 +35,7 @@ struct Face {
 }
 
 static FACES: LazyLock<Option<[Face; 2]>> = LazyLock::new(|| {
-    let face = |data: &'static [u8]| {
-        Some(Face { font: Font::new(data.into(), 0)?, shapes: FontRef::new(data).ok()? })
-    };
+    let face = |data: &'static [u8]| Some(Face { font: Font::new(data.into(), 0)?, shapes: FontRef::new(data).ok()? });
     Some([face(REGULAR)?, face(BOLD)?])
 });
 
@@ -141,7 +139,9 @@ impl Sheet {
             page.push(Line { x: MARGIN, y, size: SMALL, bold: false, text: composed(footer) });
         }
         let mut document = Document::new_with(SerializeSettings::default());
-        document.set_metadata(Metadata::new().title(self.title).language(self.lang.to_owned()).creator("Bedside".to_owned()));
+        document.set_metadata(
+            Metadata::new().title(self.title).language(self.lang.to_owned()).creator("Bedside".to_owned()),
+        );
         let size = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or_else(|| io::Error::other("the page has no size"))?;
         for lines in self.pages {
             let mut page = document.start_page_with(size.clone());
@@ -196,7 +196,10 @@ fn bottom() -> f32 {
 
 /// Composed characters only, since fonts have those; no control characters but line breaks.
 fn composed(text: &str) -> String {
-    text.nfc().map(|char| if char == '\t' { ' ' } else { char }).filter(|char| *char == '\n' || !char.is_control()).collect()
+    text.nfc()
+        .map(|char| if char == '\t' { ' ' } else { char })
+        .filter(|char| *char == '\n' || !char.is_control())
+        .collect()
 }
 
 /// Breaks a text at spaces into lines of at most `width` points; a word that is too long is broken anywhere.
@@ -236,7 +239,10 @@ mod tests {
         let wrapped = lines(face, "Lungs clear on both sides\n\nno cough", 60.0, 10.0);
         assert!(wrapped.len() > 3 && wrapped.contains(&String::new()));
         assert!(wrapped.iter().all(|line| face.width(line, 10.0) <= 60.0));
-        assert_eq!(wrapped.join(" ").split_whitespace().collect::<Vec<_>>().join(" "), "Lungs clear on both sides no cough");
+        assert_eq!(
+            wrapped.join(" ").split_whitespace().collect::<Vec<_>>().join(" "),
+            "Lungs clear on both sides no cough"
+        );
         let long = lines(face, &"x".repeat(200), 60.0, 10.0);
         assert!(long.len() > 1);
         assert_eq!(long.concat(), "x".repeat(200));

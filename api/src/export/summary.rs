@@ -66,7 +66,13 @@ pub(super) fn note(everything: &Everything, nth: usize, lang: Lang) -> io::Resul
 
 fn footer(everything: &Everything, lang: Lang) -> String {
     let who = everything.record.demographics.expose();
-    format!("{} · {} · {} {}", who.shown_name(), everything.record.mrn.expose(), lang.say("exported"), time(everything.at))
+    format!(
+        "{} · {} · {} {}",
+        who.shown_name(),
+        everything.record.mrn.expose(),
+        lang.say("exported"),
+        time(everything.at)
+    )
 }
 
 /// `2026-11-24 14:05 UTC`
@@ -95,12 +101,21 @@ fn person(sheet: &mut Sheet, everything: &Everything, lang: Lang) -> io::Result<
     sheet.row(lang.say("phones"), &joined(who.phones.iter().map(|one| one.number.clone()).collect()))?;
     sheet.row(lang.say("emails"), &joined(who.emails.iter().map(|one| one.address.clone()).collect()))?;
     let addresses = who.addresses.iter().map(|one| {
-        let place = parts(&[one.region.as_deref().unwrap_or_default(), one.postal_code.as_deref().unwrap_or_default()], " ");
+        let place =
+            parts(&[one.region.as_deref().unwrap_or_default(), one.postal_code.as_deref().unwrap_or_default()], " ");
         parts(&[&one.lines.join(", "), &one.city, &place, &one.country], ", ")
     });
     sheet.row(lang.say("addresses"), &joined(addresses.collect()))?;
     let contacts = who.emergency_contacts.iter().map(|one| {
-        parts(&[&one.name, one.relation.as_deref().unwrap_or_default(), &one.phone, one.note.as_deref().unwrap_or_default()], ", ")
+        parts(
+            &[
+                &one.name,
+                one.relation.as_deref().unwrap_or_default(),
+                &one.phone,
+                one.note.as_deref().unwrap_or_default(),
+            ],
+            ", ",
+        )
     });
     sheet.row(lang.say("contacts"), &joined(contacts.collect()))
 }
@@ -125,19 +140,48 @@ fn told(entry: &Entry<Clinical>, lang: Lang) -> (List, String, String) {
             let severity = one.severity.map(|severity| word(severity, lang)).unwrap_or_default();
             let criticality = one.criticality.map(|criticality| word(criticality, lang)).unwrap_or_default();
             let (status, sure) = (word(one.status, lang), word(one.verification, lang));
-            let rest = parts(&[&said(&one.reaction), &severity, &criticality, &status, &sure, &with("since", &one.onset), &said(&one.note)], ", ");
+            let rest = parts(
+                &[
+                    &said(&one.reaction),
+                    &severity,
+                    &criticality,
+                    &status,
+                    &sure,
+                    &with("since", &one.onset),
+                    &said(&one.note),
+                ],
+                ", ",
+            );
             (List::Allergy, one.substance.clone(), rest)
         }
         Clinical::Condition(one) => {
             let code = one.icd10.as_ref().map(|code| format!("ICD-10-CM {code}")).unwrap_or_default();
-            let rest = parts(&[&word(one.status, lang), &code, &with("since", &one.onset), &with("until", &one.abatement), &said(&one.note)], ", ");
+            let rest = parts(
+                &[
+                    &word(one.status, lang),
+                    &code,
+                    &with("since", &one.onset),
+                    &with("until", &one.abatement),
+                    &said(&one.note),
+                ],
+                ", ",
+            );
             (List::Condition, one.text.clone(), rest)
         }
         Clinical::Medication(one) => {
-            let rest = parts(&[
-                &said(&one.dose), &said(&one.route), &said(&one.frequency), &word(one.status, lang), &with("since", &one.starts_on),
-                &with("until", &one.stops_on), &with("by", &one.prescriber), &said(&one.note),
-            ], ", ");
+            let rest = parts(
+                &[
+                    &said(&one.dose),
+                    &said(&one.route),
+                    &said(&one.frequency),
+                    &word(one.status, lang),
+                    &with("since", &one.starts_on),
+                    &with("until", &one.stops_on),
+                    &with("by", &one.prescriber),
+                    &said(&one.note),
+                ],
+                ", ",
+            );
             (List::Medication, one.name.clone(), rest)
         }
         Clinical::Immunization(one) => {
@@ -181,7 +225,8 @@ fn visits(sheet: &mut Sheet, everything: &Everything, lang: Lang) -> io::Result<
     sheet.section(lang.say("visits"))?;
     for visit in &everything.visits {
         let state = if visit.appointment_state == "cancelled" { &visit.appointment_state } else { &visit.state };
-        let text = parts(&[&visit.provider, &lang.word(&visit.visit_type), &lang.word(state), visit.reason.expose()], ", ");
+        let text =
+            parts(&[&visit.provider, &lang.word(&visit.visit_type), &lang.word(state), visit.reason.expose()], ", ");
         sheet.row(&time(visit.starts_at), &text)?;
     }
     if everything.visits.is_empty() {
@@ -189,7 +234,8 @@ fn visits(sheet: &mut Sheet, everything: &Everything, lang: Lang) -> io::Result<
     }
     sheet.section(lang.say("recordings"))?;
     for recording in &everything.recordings {
-        let length = recording.duration_ms.map(|ms| format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60)).unwrap_or_default();
+        let length =
+            recording.duration_ms.map(|ms| format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60)).unwrap_or_default();
         sheet.row(&time(recording.started_at), &parts(&[&lang.word(&recording.state), &length], ", "))?;
     }
     if everything.recordings.is_empty() { sheet.paragraph(lang.say("nothing")) } else { Ok(()) }

@@ -105,8 +105,7 @@ const WORDS: &[(&str, &str, &str)] = &[
 /// What is in the archive.
 pub(super) fn readme(everything: &Everything, lang: Lang) -> String {
     let (clinic, phone, at) = (&everything.clinic.name, &everything.clinic.phone, instant(everything.at));
-    let (visits, notes, recordings) =
-        (everything.visits.len(), everything.notes.len(), everything.recordings.len());
+    let (visits, notes, recordings) = (everything.visits.len(), everything.notes.len(), everything.recordings.len());
     match lang {
         Lang::En => format!(
             "Your record at {clinic}, exported {at} (all times are UTC).\n\n\
@@ -142,8 +141,7 @@ mod tests {
     #[test]
     fn every_text_that_a_page_asks_for_is_there_in_both_languages() {
         let source = include_str!("summary.rs");
-        let asked: Vec<&str> =
-            source.split("say(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let asked: Vec<&str> = source.split("say(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(asked.len() > 20);
         for name in asked {
             let found = TEXTS.iter().find(|(known, ..)| *known == name);

@@ -52,7 +52,10 @@ async fn a_refusal_names_the_field_and_repeats_nothing_that_was_typed() {
         ("emails[0].address", json!({"emails": [{"address": "canary", "use": "home"}]})),
         ("date_of_birth", json!({"date_of_birth": "2999-01-01"})),
         ("languages[0]", json!({"languages": ["canary language"]})),
-        ("addresses[0].country", json!({"addresses": [{"use": "home", "lines": ["x"], "city": "canary", "country": "Canaria"}]})),
+        (
+            "addresses[0].country",
+            json!({"addresses": [{"use": "home", "lines": ["x"], "city": "canary", "country": "Canaria"}]}),
+        ),
     ] {
         let mut document = ines();
         document.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
@@ -63,7 +66,9 @@ async fn a_refusal_names_the_field_and_repeats_nothing_that_was_typed() {
     }
     let mut planted = ines();
     planted["clinic_id"] = json!("x");
-    create(&mut desk, json!({"demographics": planted})).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    create(&mut desk, json!({"demographics": planted}))
+        .await
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
 }
 
 #[tokio::test]
@@ -92,7 +97,10 @@ async fn lists_are_kept_by_who_cares_and_read_by_nobody_else() {
     let saved = provider.put(&entry, &[("if-match", "\"0\"")], body.clone()).await.is(StatusCode::OK);
     assert_eq!(saved.json()["document"]["entry"]["icd10"], "J45.20");
     assert_eq!(saved.header("etag"), "\"1\"");
-    provider.put(&entry, &[("if-match", "\"0\"")], body).await.refuses(StatusCode::PRECONDITION_FAILED, "chart.changed_elsewhere");
+    provider
+        .put(&entry, &[("if-match", "\"0\"")], body)
+        .await
+        .refuses(StatusCode::PRECONDITION_FAILED, "chart.changed_elsewhere");
     let mut wrong = json!({"list": "condition", "entry": {"text": "Asthma", "icd10": "canary", "status": "active"}});
     let refused = provider.put(&format!("{path}/{}", Uuid::now_v7()), &[("if-match", "\"0\"")], wrong.clone()).await;
     assert_eq!(refused.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid").json()["field"], "icd10");
@@ -129,7 +137,10 @@ async fn two_records_are_merged_and_either_address_leads_to_the_one_that_stays()
     chosen["pronouns"] = json!("she/her");
     let body = json!({"merged_id": other, "merged_version": 1, "version": 1, "demographics": chosen});
     let merged = desk.post(&format!("{first}/merge"), body.clone()).await.is(StatusCode::OK).json();
-    assert_eq!((&merged["demographics"]["pronouns"], &merged["aliases"][0]["patient_id"]), (&json!("she/her"), &json!(other)));
+    assert_eq!(
+        (&merged["demographics"]["pronouns"], &merged["aliases"][0]["patient_id"]),
+        (&json!("she/her"), &json!(other))
+    );
     let asked = desk.get(&second).await.is(StatusCode::OK).json();
     assert_eq!(format!("/api/v1/patients/{}", asked["patient_id"].as_str().unwrap()), first);
     desk.post(&format!("{first}/merge"), body).await.refuses(StatusCode::CONFLICT, "merge.same_record");

@@ -17,12 +17,16 @@ async fn a_closed_record_opens_for_an_hour_and_compliance_reviews_it_once() {
     let patient = app.patient_of(&visit);
     let colleague = app.hire("Cole League", Role::Provider, &[]).await;
     let mut colleague = app.signed_in(&colleague).await;
-    let (record, ask) = (format!("/api/v1/visits/{}", visit.visit_id), format!("/api/v1/patients/{patient}/emergency-access"));
+    let (record, ask) =
+        (format!("/api/v1/visits/{}", visit.visit_id), format!("/api/v1/patients/{patient}/emergency-access"));
     let access = format!("/api/v1/patients/{patient}/access");
     colleague.get(&record).await.refuses(StatusCode::NOT_FOUND, "not_found");
     assert_eq!(colleague.get(&access).await.is(StatusCode::OK).json(), json!({"access": "closed", "until": null}));
 
-    colleague.post(&ask, json!({"reason": "curious"})).await.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    colleague
+        .post(&ask, json!({"reason": "curious"}))
+        .await
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
     let granted = colleague.post(&ask, json!({"reason": REASON})).await.is(StatusCode::CREATED).json();
     colleague.get(&record).await.is(StatusCode::OK);
     assert_eq!(colleague.get(&access).await.json()["access"], "emergency");

@@ -79,15 +79,30 @@ impl Told {
         let note = format!("/api/v1/visits/{}/note", visit.visit_id.0);
         let body = json!({"body": "Lungs clear.\n\nRevisión en diez días: ñandú, ¿todo bien?"});
         provider.put(&note, &[("if-match", "\"0\"")], body).await.is(StatusCode::OK);
-        provider.send(axum::http::Method::POST, &format!("{note}/sign"), &[("if-match", "\"1\"")], None).await.is(StatusCode::OK);
+        provider
+            .send(axum::http::Method::POST, &format!("{note}/sign"), &[("if-match", "\"1\"")], None)
+            .await
+            .is(StatusCode::OK);
         provider.post(&format!("{note}/addenda"), json!({"body": "Called back."})).await.is(StatusCode::CREATED);
         let path = format!("/api/v1/patients/{}", app.patient_of(&visit).0);
         for (list, entry) in [
-            ("allergy", json!({"substance": "Latex", "severity": "severe", "criticality": "high", "status": "active", "verification": "confirmed"})),
+            (
+                "allergy",
+                json!({"substance": "Latex", "severity": "severe", "criticality": "high", "status": "active", "verification": "confirmed"}),
+            ),
             ("condition", json!({"text": "Asthma", "icd10": "J45.20", "status": "active", "onset": "1996"})),
-            ("condition", json!({"text": "Pneumonia", "status": "resolved", "onset": "2019-01", "abatement": "2019-02"})),
-            ("medication", json!({"name": "Albuterol", "rxnorm": "745679", "dose": "2 puffs", "route": "inhaled", "frequency": "as needed", "status": "on_hold", "starts_on": "2020"})),
-            ("immunization", json!({"vaccine": "Influenza", "cvx": "150", "given_on": "2025-10-06", "lot": "A1", "site": "left arm"})),
+            (
+                "condition",
+                json!({"text": "Pneumonia", "status": "resolved", "onset": "2019-01", "abatement": "2019-02"}),
+            ),
+            (
+                "medication",
+                json!({"name": "Albuterol", "rxnorm": "745679", "dose": "2 puffs", "route": "inhaled", "frequency": "as needed", "status": "on_hold", "starts_on": "2020"}),
+            ),
+            (
+                "immunization",
+                json!({"vaccine": "Influenza", "cvx": "150", "given_on": "2025-10-06", "lot": "A1", "site": "left arm"}),
+            ),
             ("procedure", json!({"procedure": "Appendectomy", "performed_on": "2004-08", "note": "No complications."})),
             ("procedure", json!({"procedure": "Not this one"})),
         ] {
@@ -116,7 +131,17 @@ async fn every_resource_of_the_bundle_is_valid_fhir_and_refers_to_nothing_outsid
     let kinds = file.checked_kinds();
     let count = |kind: &str| kinds[kind].as_u64().unwrap_or(0);
     assert_eq!((count("Patient"), count("DocumentReference")), (1, 1));
-    for kind in ["Coverage", "AllergyIntolerance", "Condition", "MedicationStatement", "Immunization", "Procedure", "Appointment", "Encounter", "Consent"] {
+    for kind in [
+        "Coverage",
+        "AllergyIntolerance",
+        "Condition",
+        "MedicationStatement",
+        "Immunization",
+        "Procedure",
+        "Appointment",
+        "Encounter",
+        "Consent",
+    ] {
         assert!(count(kind) >= 1, "{kind}: {kinds}");
     }
     assert!(count("AuditEvent") > 10, "who saw and changed it: {kinds}");
@@ -127,7 +152,10 @@ async fn every_resource_of_the_bundle_is_valid_fhir_and_refers_to_nothing_outsid
     };
     let latex = of("AllergyIntolerance").into_iter().find(|one| one["code"]["text"] == "Latex").unwrap();
     assert_eq!((&latex["criticality"], &latex["reaction"][0]["severity"]), (&json!("high"), &json!("severe")));
-    let held = of("MedicationStatement").into_iter().find(|one| one["medicationCodeableConcept"]["text"] == "Albuterol").unwrap();
+    let held = of("MedicationStatement")
+        .into_iter()
+        .find(|one| one["medicationCodeableConcept"]["text"] == "Albuterol")
+        .unwrap();
     assert_eq!(held["status"], "on-hold");
     assert_eq!(held["medicationCodeableConcept"]["coding"][0]["code"], "745679");
     let wrong = of("Procedure").into_iter().find(|one| one["code"]["text"] == "Not this one").unwrap();
@@ -139,13 +167,29 @@ async fn the_pages_can_be_read_and_say_what_is_on_record_in_both_languages() {
     let mut told = Told::new().await;
     let mut file = told.export(json!({"lang": "en"})).await;
     let summary = file.page("summary.pdf");
-    for said in ["Summary of the record", "Latex", "severe", "Asthma", "ICD-10-CM J45.20", "Albuterol", "on hold", "Appendectomy"] {
+    for said in [
+        "Summary of the record",
+        "Latex",
+        "severe",
+        "Asthma",
+        "ICD-10-CM J45.20",
+        "Albuterol",
+        "on hold",
+        "Appendectomy",
+    ] {
         assert!(summary.contains(said), "{said} in:\n{summary}");
     }
     assert!(!summary.contains("Not this one"), "what was an error is left out");
     let name = file.names().into_iter().find(|name| name.starts_with("notes/")).unwrap();
     let note = file.page(&name);
-    for said in ["Visit note", "Lungs clear.", "Revisión en diez días: ñandú, ¿todo bien?", "Addendum", "Called back.", "Dr. Maya Chen"] {
+    for said in [
+        "Visit note",
+        "Lungs clear.",
+        "Revisión en diez días: ñandú, ¿todo bien?",
+        "Addendum",
+        "Called back.",
+        "Dr. Maya Chen",
+    ] {
         assert!(note.contains(said), "{said} in:\n{note}");
     }
     assert!(String::from_utf8(file.file("README.txt")).unwrap().contains("HL7 FHIR R4"));
@@ -179,7 +223,10 @@ async fn an_export_is_in_the_log_and_a_colleague_gets_none() {
     let mut compliance = told.app.signed_in(&told.app.riverside.compliance).await;
     let log = compliance.get("/api/v1/audit?action=patient.export").await.is(StatusCode::OK).json();
     assert_eq!(log["items"].as_array().unwrap().len(), 1);
-    assert_eq!((&log["items"][0]["actor_name"], &log["items"][0]["outcome"]), (&json!("Dr. Maya Chen"), &json!("allowed")));
+    assert_eq!(
+        (&log["items"][0]["actor_name"], &log["items"][0]["outcome"]),
+        (&json!("Dr. Maya Chen"), &json!("allowed"))
+    );
     let colleague = told.app.hire("Cole League", visit::Role::Provider, &[]).await;
     let mut colleague = told.app.signed_in(&colleague).await;
     let path = format!("{}/export", told.path);

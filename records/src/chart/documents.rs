@@ -328,7 +328,10 @@ impl Clinical {
                     ConditionStatus::Inactive | ConditionStatus::Remission | ConditionStatus::Resolved
                 );
                 if condition.abatement.is_some() && !over {
-                    return Err(Invalid::new("abatement", "a condition that has ended is inactive, in remission or resolved"));
+                    return Err(Invalid::new(
+                        "abatement",
+                        "a condition that has ended is inactive, in remission or resolved",
+                    ));
                 }
                 maybe_text("note", &mut condition.note)
             }
@@ -348,7 +351,9 @@ impl Clinical {
             }
             Self::Immunization(immunization) => {
                 filled("vaccine", &mut immunization.vaccine)?;
-                optional("cvx", &mut immunization.cvx, |field, text| digits(field, text, 3, "a CVX code: up to 3 digits"))?;
+                optional("cvx", &mut immunization.cvx, |field, text| {
+                    digits(field, text, 3, "a CVX code: up to 3 digits")
+                })?;
                 past("given_on", &mut immunization.given_on)?;
                 maybe("lot", &mut immunization.lot)?;
                 maybe("site", &mut immunization.site)?;

@@ -193,7 +193,11 @@ pub async fn save<T: Listed>(
                 return Err(EntryError::InError);
             }
             if entry.list != document.list() {
-                return Err(Invalid::new("list", "an entry stays in its list; mark this one as an error and enter another").into());
+                return Err(Invalid::new(
+                    "list",
+                    "an entry stays in its list; mark this one as an error and enter another",
+                )
+                .into());
             }
             set(tx, id, false).await?;
             write(tx, entry.patient, id, if_version + 1, Change::Changed, &document, None).await?;
@@ -352,10 +356,13 @@ pub(super) async fn insert(tx: &mut Tx, patient: PatientId, id: Uuid, list: List
 }
 
 pub(super) async fn set(tx: &mut Tx, id: Uuid, in_error: bool) -> Result<(), Error> {
-    let done =
-        sqlx::query!("UPDATE chart_entry SET version = version + 1, entered_in_error = $2 WHERE chart_entry_id = $1", id, in_error)
-            .execute(tx.connection()?)
-            .await?;
+    let done = sqlx::query!(
+        "UPDATE chart_entry SET version = version + 1, entered_in_error = $2 WHERE chart_entry_id = $1",
+        id,
+        in_error
+    )
+    .execute(tx.connection()?)
+    .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(Error::NotFound) }
 }
 
@@ -453,7 +460,11 @@ async fn done<T: Listed>(
     Ok(Pending(entry))
 }
 
-pub(crate) async fn load<T: Listed>(tx: &mut Tx, patient: PatientId, only: Option<Uuid>) -> Result<Vec<Entry<T>>, Error> {
+pub(crate) async fn load<T: Listed>(
+    tx: &mut Tx,
+    patient: PatientId,
+    only: Option<Uuid>,
+) -> Result<Vec<Entry<T>>, Error> {
     let lists: Vec<String> = T::LISTS.iter().map(|list| list.as_str().to_owned()).collect();
     let rows = sqlx::query!(
         r#"SELECT e.chart_entry_id, e.patient_id, e.version, e.entered_in_error, r.body, r.reason, r.at, s.name AS "staff_name?"

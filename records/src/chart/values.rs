@@ -66,7 +66,10 @@ pub(crate) fn optional(
 fn bounded(field: &str, text: &mut String, longest: usize, breaks: bool) -> Result<(), Invalid> {
     *text = text.trim().to_owned();
     if text.chars().count() > longest {
-        return Err(Invalid::new(field, if longest == LINE { "at most 120 characters" } else { "at most 2,000 characters" }));
+        return Err(Invalid::new(
+            field,
+            if longest == LINE { "at most 120 characters" } else { "at most 2,000 characters" },
+        ));
     }
     if text.chars().any(|char| char.is_control() && !(breaks && matches!(char, '\n' | '\r' | '\t'))) {
         return Err(Invalid::new(field, "no control characters"));
@@ -169,7 +172,8 @@ pub(crate) fn email(field: &str, text: &mut String) -> Result<(), Invalid> {
             && !host.contains("..")
             && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
     });
-    let plain = !text.chars().any(|c| c.is_whitespace() || "<>(),;:\\\"[]".contains(c)) && text.matches('@').count() == 1;
+    let plain =
+        !text.chars().any(|c| c.is_whitespace() || "<>(),;:\\\"[]".contains(c)) && text.matches('@').count() == 1;
     if whole && plain { Ok(()) } else { Err(Invalid::new(field, "an address like name@example.org")) }
 }
 
@@ -177,7 +181,8 @@ pub(crate) fn email(field: &str, text: &mut String) -> Result<(), Invalid> {
 pub(crate) fn language(field: &str, text: &mut String) -> Result<(), Invalid> {
     line(field, text)?;
     let mut parts = text.split('-');
-    let first = parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && part.bytes().all(|b| b.is_ascii_lowercase()));
+    let first =
+        parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && part.bytes().all(|b| b.is_ascii_lowercase()));
     let rest = parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
     if first && rest { Ok(()) } else { Err(Invalid::new(field, "a language tag like en, es or zh-Hant")) }
 }
@@ -228,7 +233,16 @@ mod tests {
             assert_eq!(gives(phone, typed).as_deref(), Some("+13125550142"), "{typed}");
         }
         assert_eq!(gives(phone, "+52 55 1234 5678").as_deref(), Some("+525512345678"));
-        for refused in ["", "555-0142", "112 555 0142", "312 155 0142", "+1 312 555 014", "312 555 0142 ext. 3", "+0 123 4567 89", "++13125550142"] {
+        for refused in [
+            "",
+            "555-0142",
+            "112 555 0142",
+            "312 155 0142",
+            "+1 312 555 014",
+            "312 555 0142 ext. 3",
+            "+0 123 4567 89",
+            "++13125550142",
+        ] {
             assert_eq!(gives(phone, refused), None, "{refused}");
         }
     }
@@ -257,7 +271,10 @@ mod tests {
         let born = |text: &str| birth_date("field", &mut text.to_owned(), today).is_ok();
         assert!(born("2026-11-24") && born("2026-11-25") && born("1896-01-01"));
         assert!(!born("2026-11-26") && !born("1895-12-31") && !born("2001-02-29"));
-        assert!(past("field", &mut "2026".to_owned(), today).is_ok() && past("field", &mut "2027".to_owned(), today).is_err());
+        assert!(
+            past("field", &mut "2026".to_owned(), today).is_ok()
+                && past("field", &mut "2027".to_owned(), today).is_err()
+        );
         assert!(in_order("field", Some("2020-05-01"), Some("2020")).is_ok());
         assert!(in_order("field", Some("2020-05-01"), Some("2020-04")).is_err());
     }
@@ -268,7 +285,11 @@ mod tests {
         for refused in ["", "a", "a@b", "a@b@c.org", "a b@c.org", "a@.org", "a@b..org", "<a@b.org>"] {
             assert_eq!(gives(email, refused), None, "{refused}");
         }
-        assert!(gives(language, "es").is_some() && gives(language, "zh-Hant").is_some() && gives(language, "English").is_none());
+        assert!(
+            gives(language, "es").is_some()
+                && gives(language, "zh-Hant").is_some()
+                && gives(language, "English").is_none()
+        );
     }
 
     proptest! {

@@ -295,7 +295,10 @@ mod tests {
         let one = checked(|document| *document = Demographics::of("Sukarno", "1980-06-06")).ok().unwrap();
         assert_eq!((one.shown_name().as_str(), one.name.given.as_str()), ("Sukarno", ""));
         assert_eq!(checked(|document| document.name.family = " ".into()).err().as_deref(), Some("name.family"));
-        assert_eq!(checked(|document| document.date_of_birth = "9.1.2001".into()).err().as_deref(), Some("date_of_birth"));
+        assert_eq!(
+            checked(|document| document.date_of_birth = "9.1.2001".into()).err().as_deref(),
+            Some("date_of_birth")
+        );
     }
 
     #[test]

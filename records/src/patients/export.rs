@@ -326,7 +326,8 @@ async fn chat(tx: &mut Tx, patient: PatientId) -> Result<Vec<ChatLine>, Error> {
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let visit_id = VisitId(row.visit_id);
-        let text = tx.known_keys(row.patient_id)?.open_text(crate::facts::chat_place(visit_id, row.seq), &row.chat_text)?;
+        let text =
+            tx.known_keys(row.patient_id)?.open_text(crate::facts::chat_place(visit_id, row.seq), &row.chat_text)?;
         lines.push(ChatLine { visit_id, at: row.at, by: row.by, text });
     }
     Ok(lines)

@@ -182,13 +182,11 @@ pub(crate) async fn replace(
 }
 
 async fn check_zone(tx: &mut Tx, zone: &str) -> Result<(), SaveError> {
-    let known = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS "known!""#,
-        zone
-    )
-    .fetch_one(tx.connection()?)
-    .await
-    .map_err(Error::from)?;
+    let known =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS "known!""#, zone)
+            .fetch_one(tx.connection()?)
+            .await
+            .map_err(Error::from)?;
     if known { Ok(()) } else { Err(Invalid::new("time_zone", "a zone like America/Chicago").into()) }
 }
 

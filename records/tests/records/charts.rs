@@ -54,11 +54,7 @@ pub async fn register(
 ) -> Result<PatientId, RegisterError> {
     let mut tx = world.records.begin(who).await?;
     let may = tx.authorize(CreatePatient).await?;
-    let new = Registration {
-        demographics: Phi::new(document),
-        mrn: mrn.map(Phi::from),
-        despite_duplicates: despite,
-    };
+    let new = Registration { demographics: Phi::new(document), mrn: mrn.map(Phi::from), despite_duplicates: despite };
     let id = register::register(&mut tx, &may, key, new).await?;
     Ok(tx.commit(id).await?)
 }
@@ -107,8 +103,7 @@ async fn mark(
     let mut tx = world.records.begin(world.riverside.as_provider()).await?;
     let may = tx.authorize(WriteClinical(patient)).await?;
     let reason = reason.map(Phi::from);
-    let marked =
-        entries::mark::<Clinical>(&mut tx, &may, id, version, reason.is_some(), reason.as_ref()).await?;
+    let marked = entries::mark::<Clinical>(&mut tx, &may, id, version, reason.is_some(), reason.as_ref()).await?;
     Ok(tx.commit(marked).await?)
 }
 
@@ -146,7 +141,8 @@ async fn a_number_is_made_with_the_clinics_letters_and_a_check_digit_and_nobody_
     let desk = world.riverside.as_front_desk();
     let mut numbers = Vec::new();
     for (n, name) in ["Ana Ruiz", "Ben Cole", "Cy Dahl"].iter().enumerate() {
-        let id = register(&world, desk.clone(), &n.to_string(), Demographics::of(name, "1980-01-01"), None, false).await;
+        let id =
+            register(&world, desk.clone(), &n.to_string(), Demographics::of(name, "1980-01-01"), None, false).await;
         numbers.push(read(&world, desk.clone(), id.unwrap()).await.unwrap().mrn.expose().clone());
     }
     assert!(numbers.iter().all(|mrn| mrn.starts_with("P-") && is_well_formed(mrn) == Some(true)), "{numbers:?}");
@@ -157,7 +153,9 @@ async fn a_number_is_made_with_the_clinics_letters_and_a_check_digit_and_nobody_
     };
     assert!(matches!(again(numbers[0].to_lowercase()).await, Err(RegisterError::MrnTaken)));
     assert!(matches!(again(" RF-10482 ".to_owned()).await, Err(RegisterError::MrnTaken)), "the demonstration's");
-    assert!(matches!(again("P-010001-7".to_owned()).await, Err(RegisterError::Invalid(invalid)) if invalid.field == "mrn"));
+    assert!(
+        matches!(again("P-010001-7".to_owned()).await, Err(RegisterError::Invalid(invalid)) if invalid.field == "mrn")
+    );
     let kept = again("OLD 77/3".to_owned()).await.unwrap();
     assert_eq!(read(&world, desk, kept).await.unwrap().mrn.expose(), "OLD 77/3");
 }
@@ -166,8 +164,11 @@ async fn a_number_is_made_with_the_clinics_letters_and_a_check_digit_and_nobody_
 async fn a_number_that_is_taken_over_is_passed_by_when_its_turn_comes() {
     let world = World::new().await;
     let desk = world.riverside.as_front_desk();
-    register(&world, desk.clone(), "a", Demographics::of("Ana Ruiz", "1980-01-01"), Some("P-010001-6"), false).await.unwrap();
-    let next = register(&world, desk.clone(), "b", Demographics::of("Ben Cole", "1980-01-01"), None, false).await.unwrap();
+    register(&world, desk.clone(), "a", Demographics::of("Ana Ruiz", "1980-01-01"), Some("P-010001-6"), false)
+        .await
+        .unwrap();
+    let next =
+        register(&world, desk.clone(), "b", Demographics::of("Ben Cole", "1980-01-01"), None, false).await.unwrap();
     assert_eq!(read(&world, desk, next).await.unwrap().mrn.expose(), "P-010002-4");
 }
 
@@ -191,7 +192,9 @@ async fn somebody_alike_is_noticed_and_may_still_be_another_person() {
     let Err(RegisterError::PossibleDuplicate(found)) = refused else { panic!("not noticed") };
     let eleanor = world.riverside.demo.patients.iter().find(|one| one.name == "Eleanor Whitfield").unwrap();
     assert_eq!(found, [eleanor.patient_id]);
-    register(&world, desk.clone(), "2", Demographics::of("Eleanor Whitfield", "1958-03-15"), None, false).await.unwrap();
+    register(&world, desk.clone(), "2", Demographics::of("Eleanor Whitfield", "1958-03-15"), None, false)
+        .await
+        .unwrap();
     register(&world, desk.clone(), "3", Demographics::of("Peter Marsh", "1958-03-14"), None, false).await.unwrap();
     register(&world, desk, "4", alike, None, true).await.unwrap();
     let lakeside = world.lakeside.as_front_desk();
@@ -225,10 +228,13 @@ async fn demographics_are_changed_over_the_version_that_was_seen_and_every_versi
         .map(|one| (one.version, one.change, one.demographics.expose().name.family.as_str(), one.by.clone()))
         .collect();
     let by = |name: &str| Some(Author::Staff(name.to_owned()));
-    assert_eq!(told, [
-        (2, record::Change::Changed, "Novak-Berg", by("Tom Nguyen")),
-        (1, record::Change::Created, "Novak", by("Dr. Maya Chen")),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (2, record::Change::Changed, "Novak-Berg", by("Tom Nguyen")),
+            (1, record::Change::Created, "Novak", by("Dr. Maya Chen")),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -263,12 +269,15 @@ async fn an_entry_is_kept_in_every_version_and_comes_back_from_an_error() {
         })
         .collect();
     let amoxicillin = "Amoxicillin".to_owned();
-    assert_eq!(told, [
-        (4, Change::Restored, amoxicillin.clone(), None),
-        (3, Change::EnteredInError, amoxicillin.clone(), Some("other patient".to_owned())),
-        (2, Change::Changed, amoxicillin, None),
-        (1, Change::Created, "Penicillin".to_owned(), None),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (4, Change::Restored, amoxicillin.clone(), None),
+            (3, Change::EnteredInError, amoxicillin.clone(), Some("other patient".to_owned())),
+            (2, Change::Changed, amoxicillin, None),
+            (1, Change::Created, "Penicillin".to_owned(), None),
+        ]
+    );
 }
 
 #[tokio::test]

@@ -141,11 +141,23 @@ async fn a_finding_is_given_once_and_never_by_the_one_who_asked() {
     let review = reviewed.review.expect("a finding");
     assert_eq!((review.finding, review.by_name.as_str()), (Finding::NotJustified, "Henry Brooks"));
     assert_eq!(review.remarks.expose(), "canary-remarks: no emergency that day");
-    // Behind the server's back neither.
-    let mut owner = world.db.owner().await;
-    for change in ["UPDATE emergency_access_review SET finding = 'justified'", "DELETE FROM emergency_access"] {
+    // Behind the server's back neither; only the bytes of the remarks change, when a key is renewed by the owner's function.
+    let (mut owner, mut app) = (world.db.owner().await, world.db.app().await);
+    for change in [
+        "UPDATE emergency_access_review SET finding = 'justified'",
+        "UPDATE emergency_access_review SET state = 'open', finding = NULL, remarks = NULL, reviewed_by = NULL, reviewed_at = NULL",
+        "DELETE FROM emergency_access",
+    ] {
         assert!(sqlx::query(change).execute(&mut owner).await.is_err(), "{change}");
     }
+    sqlx::query("UPDATE emergency_access_review SET remarks = remarks || '\\x00'").execute(&mut owner).await.unwrap();
+    sqlx::query("SELECT set_config('bedside.clinic_id', $1, false)")
+        .bind(site.clinic.to_string())
+        .execute(&mut app)
+        .await
+        .unwrap();
+    let changed = sqlx::query("UPDATE emergency_access_review SET remarks = '\\x00'").execute(&mut app).await;
+    assert!(changed.expect_err("by the app's own UPDATE").to_string().contains("never changes"));
 }
 
 #[tokio::test]

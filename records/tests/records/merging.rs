@@ -87,7 +87,8 @@ impl Twice {
 #[tokio::test]
 async fn whoever_asks_for_either_gets_the_one_with_the_visits_and_entries_of_both() {
     let twice = Twice::new().await;
-    let (world, desk, provider) = (&twice.world, twice.world.riverside.as_front_desk(), twice.world.riverside.as_provider());
+    let (world, desk, provider) =
+        (&twice.world, twice.world.riverside.as_front_desk(), twice.world.riverside.as_provider());
     assert_eq!(twice.candidates(twice.first).await[0].patient_id, twice.second);
     let before = twice.evidence().await;
     let survivor = twice.merged_into_second().await;
@@ -116,7 +117,8 @@ async fn whoever_asks_for_either_gets_the_one_with_the_visits_and_entries_of_bot
     assert!(!of_first.is_empty(), "the entries of the merged record are shown");
     assert!(of_first.iter().all(|entry| entry.entered_for == twice.first));
     let entry = &of_first[0];
-    let changed = enter(world, provider.clone(), twice.second, entry.id, entry.version, entry.document.expose().clone()).await;
+    let changed =
+        enter(world, provider.clone(), twice.second, entry.id, entry.version, entry.document.expose().clone()).await;
     assert_eq!(changed.unwrap().entered_for, twice.first, "it stays with its record and its key");
     let new = enter(world, provider.clone(), twice.first, Uuid::now_v7(), 0, allergy("Latex")).await.unwrap();
     assert_eq!(new.entered_for, twice.second, "what is entered now is entered for the survivor");
@@ -173,8 +175,14 @@ async fn a_merge_over_versions_that_are_not_the_stored_ones_is_refused_and_so_is
     let (one, other) = (twice.record(twice.first).await, twice.record(twice.second).await);
     let who = one.demographics.expose();
     let merge = |versions| twice.merge(twice.first, twice.second, versions, who);
-    assert!(matches!(merge((one.version + 1, other.version)).await, Err(MergeError::Save(SaveError::ChangedElsewhere { .. }))));
-    assert!(matches!(merge((one.version, other.version + 1)).await, Err(MergeError::Save(SaveError::ChangedElsewhere { .. }))));
+    assert!(matches!(
+        merge((one.version + 1, other.version)).await,
+        Err(MergeError::Save(SaveError::ChangedElsewhere { .. }))
+    ));
+    assert!(matches!(
+        merge((one.version, other.version + 1)).await,
+        Err(MergeError::Save(SaveError::ChangedElsewhere { .. }))
+    ));
     let same = twice.merge(twice.first, twice.first, (one.version, one.version), who).await;
     assert!(matches!(same, Err(MergeError::SameRecord)));
     merge((one.version, other.version)).await.unwrap();

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use visit::PatientId;
 
-use super::shapes::{AllergyStatement, ClinicalEntry, ClinicalHistory, ClinicalLists};
 use super::mark::Mark;
+use super::shapes::{AllergyStatement, ClinicalEntry, ClinicalHistory, ClinicalLists};
 use crate::AppState;
 use crate::document::{Addressed, Anyone, SignedIn, TakesBody};
 use crate::extract::{Body, Id, InPatient};

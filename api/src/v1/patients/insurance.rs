@@ -9,8 +9,8 @@ use records::chart::Coverage;
 use records::chart::entries;
 use visit::PatientId;
 
-use super::shapes::{CoverageEntry, CoverageHistory, Insurance};
 use super::mark::Mark;
+use super::shapes::{CoverageEntry, CoverageHistory, Insurance};
 use crate::AppState;
 use crate::document::{Addressed, Anyone, SignedIn, TakesBody};
 use crate::extract::{Body, Id, InPatient};

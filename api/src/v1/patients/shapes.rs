@@ -1,14 +1,14 @@
 //! What this folder's endpoints answer with.
 
+use axum::http::StatusCode;
 use records::Phi;
-use records::chart::{self, Change, Clinical, Coverage, Invalid, Listed};
 use records::chart::allergies::{AllergyState, Known};
 use records::chart::entries::{Author, EntryError};
+use records::chart::{self, Change, Clinical, Coverage, Invalid, Listed};
 use records::patients::merge::MergeError;
 use records::patients::record::{self, SaveError};
 use records::patients::register::RegisterError;
 use records::patients::{Demographics, Patient};
-use axum::http::StatusCode;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;

@@ -17,9 +17,9 @@ pub const ROWS: &[Row] = &[
         .of(|ids| ids.emergency_access)
         .sends(|_, _| Some(json!({"finding": "justified", "remarks": "It was one."}))),
     Row::new("GET /api/v1/patients/{id}/guardians", "ss++++++rh").of(|ids| ids.patient),
-    Row::new("POST /api/v1/patients/{id}/guardians", "ss+h++rrrh").of(|ids| ids.patient).sends(|_, _| {
-        Some(json!({"name": "Ruth Lopez", "relationship": "parent", "scope": "record"}))
-    }),
+    Row::new("POST /api/v1/patients/{id}/guardians", "ss+h++rrrh")
+        .of(|ids| ids.patient)
+        .sends(|_, _| Some(json!({"name": "Ruth Lopez", "relationship": "parent", "scope": "record"}))),
     // Who may, is told that there is no such guardianship: with ids of nothing, `+` can't be told from `h` here.
     Row::new("POST /api/v1/patients/{id}/guardians/end", "sshhhhrrrh")
         .of(|ids| ids.patient)

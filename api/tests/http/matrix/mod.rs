@@ -202,7 +202,8 @@ impl Clinic {
     /// A request that is as it should be, but for who makes it.
     async fn call(&self, browser: &mut Browser, row: &Row, ids: &Ids) -> Answer {
         let (method, template) = row.route.split_once(' ').unwrap();
-        let path = template.replace("{id}", &(row.id)(ids).to_string()).replace("{entry}", &ids.entry(template).to_string());
+        let path =
+            template.replace("{id}", &(row.id)(ids).to_string()).replace("{entry}", &ids.entry(template).to_string());
         let key = Uuid::now_v7().to_string();
         let mut headers = vec![("if-match", "\"0\""), ("idempotency-key", key.as_str())];
         let mut body = (row.body)(&self.app, ids).map(|body| body.to_string());

@@ -14,7 +14,9 @@ fn demographics() -> Value {
 }
 
 fn coverage(_: &App, _: &Ids) -> Option<Value> {
-    Some(json!({"payer": "Prairie Mutual", "member_id": "1", "subscriber": {"relation": "oneself"}, "order": "primary"}))
+    Some(
+        json!({"payer": "Prairie Mutual", "member_id": "1", "subscriber": {"relation": "oneself"}, "order": "primary"}),
+    )
 }
 
 fn procedure(_: &App, _: &Ids) -> Option<Value> {
@@ -49,7 +51,8 @@ pub const ROWS: &[Row] = &[
     chart("PUT /api/v1/patients/{id}/clinical/{entry}", "ss+h+rrrrh").sends(procedure),
     chart("PUT /api/v1/patients/{id}/clinical/{entry}/error", "ss+h+rrrrh").sends(mark),
     chart("GET /api/v1/patients/{id}/clinical/{entry}/history", "ss+h+rr+rh"),
-    chart("PUT /api/v1/patients/{id}/allergies/none-known", "ss+h+rrrrh").sends(|_, _| Some(json!({"none_known": true}))),
+    chart("PUT /api/v1/patients/{id}/allergies/none-known", "ss+h+rrrrh")
+        .sends(|_, _| Some(json!({"none_known": true}))),
     chart("GET /api/v1/patients/{id}/duplicates", "ssrrr+rrrr"),
     chart("POST /api/v1/patients/{id}/merge", "ssrrr+rrrr").sends(|_, ids| {
         Some(json!({"merged_id": ids.patient, "merged_version": 1, "version": 1, "demographics": demographics()}))
