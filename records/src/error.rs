@@ -72,6 +72,11 @@ impl std::fmt::Debug for DatabaseError {
 impl std::error::Error for DatabaseError {}
 
 impl DatabaseError {
+    /// PostgreSQL's code for it (SQLSTATE), if it was PostgreSQL that refused.
+    pub(crate) fn code(&self) -> Option<String> {
+        Some(self.0.as_database_error()?.code()?.into_owned())
+    }
+
     /// The whole of it, for those who start the server: nothing was asked with values yet.
     pub(crate) fn into_inner(self) -> sqlx::Error {
         self.0

@@ -183,7 +183,7 @@ pub async fn enter(
     sessions::insert(&mut tx, &token, staff, &new).await?;
     let device = if complete { devices::recognise(&mut tx, staff).await? } else { None };
     tx.log(Entry { reason: Some(reason), ..Entry::new("sign_in.sso", Resource::Staff(staff)) });
-    tx.commit(Pending(Entered { token, next, device })).await
+    tx.commit(Pending(Entered { token, next, device: device.map(|device| device.token) })).await
 }
 
 /// Writes down that a sign-in by the provider failed, before it was known whose it was.

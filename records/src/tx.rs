@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::action::{Action, Kind};
+use crate::action::{Action, Kind, Resource};
 use crate::audit::{Entry, Outcome, write};
 use crate::blind_index::IndexKey;
 use crate::policy::{Decision, decide};

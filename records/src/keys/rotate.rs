@@ -25,6 +25,8 @@ use crate::key_ring::{Bound, KeyServiceError};
 use crate::sealed_columns::{Found, KEPT, SEALED, SealedColumn};
 use crate::{Error, Pending, Records, RequestContext, Tx, clinics, data_key, patient_index};
 
+/// SQLSTATE of a lock that was not had in time.
+const LOCK_TIMEOUT: &str = "55P03";
 /// Keys that take their way together: they share the waiting.
 const KEYS_AT_ONCE: i64 = 50;
 /// Values in one transaction.
@@ -318,7 +320,7 @@ impl<N: Fn() -> OffsetDateTime> Run<'_, N> {
                 Ok(None) => return Ok(done),
                 Ok(Some(values)) => done += values,
                 // Somebody else holds a row: the others first, this one at the next look.
-                Err(Error::Database(error)) if is_lock_timeout(&error) => {}
+                Err(Error::Database(error)) if error.code().as_deref() == Some(LOCK_TIMEOUT) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -439,8 +441,4 @@ impl<N: Fn() -> OffsetDateTime> Run<'_, N> {
         }
         Entry { detail, ..Entry::new(action, Resource::Clinic) }
     }
-}
-
-fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }
