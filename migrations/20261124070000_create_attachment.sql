@@ -32,6 +32,6 @@ ALTER TABLE attachment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE attachment FORCE ROW LEVEL SECURITY;
 CREATE POLICY own_clinic ON attachment USING (clinic_id = current_clinic()) WITH CHECK (clinic_id = current_clinic());
 
--- Put on record once; taken off the list, never thrown away.
+-- Put on record once; taken off the list, never thrown away; sealed again when the patient's key is rotated.
 GRANT SELECT, INSERT ON attachment TO bedside_app;
-GRANT UPDATE (deleted_by_staff, deleted_at) ON attachment TO bedside_app;
+GRANT UPDATE (deleted_by_staff, deleted_at, file_name, object_key, sha256) ON attachment TO bedside_app;

@@ -80,17 +80,22 @@ pub struct NewAttachment {
 /// The database can't be reached.
 pub async fn list(tx: &mut Tx, may: &Authorized<ListAttachments>) -> Result<Pending<Vec<Attachment>>, Error> {
     let patient = tx.proved(may)?.0;
-    let keys = tx.patient_keys(patient).await?;
+    // Documents of records that were merged into this one lie under their own keys.
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT a.attachment_id, a.category, a.file_name, a.media_type, a.bytes, a.uploaded_at, s.name AS "uploaded_by?", a.object_key, a.sha256
+        r#"SELECT a.attachment_id, a.patient_id, a.category, a.file_name, a.media_type, a.bytes, a.uploaded_at, s.name AS "uploaded_by?", a.object_key, a.sha256
            FROM attachment a LEFT JOIN staff s ON s.staff_id = a.uploaded_by_staff
-           WHERE a.patient_id = $1 AND a.deleted_at IS NULL ORDER BY a.uploaded_at DESC, a.attachment_id DESC"#,
+           WHERE a.patient_id IN (SELECT patient_family($1)) AND a.deleted_at IS NULL ORDER BY a.uploaded_at DESC, a.attachment_id DESC"#,
         patient.0,
     )
     .fetch_all(tx.connection()?)
     .await?;
-    rows.into_iter().map(|row| row.described(&keys)).collect::<Result<_, _>>().map(Pending)
+    tx.load_patient_keys(&rows.iter().map(|row| row.patient_id).collect::<Vec<_>>()).await?;
+    let described = rows.into_iter().map(|row| {
+        let keys = tx.known_keys(row.patient_id)?;
+        row.described(&keys)
+    });
+    described.collect::<Result<_, _>>().map(Pending)
 }
 
 /// One document and its key.
@@ -99,11 +104,9 @@ pub async fn list(tx: &mut Tx, may: &Authorized<ListAttachments>) -> Result<Pend
 /// [`Error::NotFound`] if it was deleted meanwhile.
 pub async fn open(tx: &mut Tx, may: &Authorized<ReadAttachment>) -> Result<Pending<Opened>, Error> {
     let attachment = tx.proved(may)?.0;
-    let patient = may.patient().ok_or(Error::NotFound)?;
-    let keys = tx.patient_keys(patient).await?;
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT a.attachment_id, a.category, a.file_name, a.media_type, a.bytes, a.uploaded_at, s.name AS "uploaded_by?", a.object_key, a.sha256
+        r#"SELECT a.attachment_id, a.patient_id, a.category, a.file_name, a.media_type, a.bytes, a.uploaded_at, s.name AS "uploaded_by?", a.object_key, a.sha256
            FROM attachment a LEFT JOIN staff s ON s.staff_id = a.uploaded_by_staff
            WHERE a.attachment_id = $1 AND a.deleted_at IS NULL"#,
         attachment.0,
@@ -111,6 +114,7 @@ pub async fn open(tx: &mut Tx, may: &Authorized<ReadAttachment>) -> Result<Pendi
     .fetch_optional(tx.connection()?)
     .await?
     .ok_or(Error::NotFound)?;
+    let keys = tx.patient_keys(PatientId(row.patient_id)).await?;
     let key = fixed(&keys, "attachment.object_key", row.attachment_id, &row.object_key)?;
     let sha256 = *fixed(&keys, "attachment.sha256", row.attachment_id, &row.sha256)?;
     Ok(Pending(Opened { attachment: row.described(&keys)?, key, sha256 }))
@@ -232,6 +236,7 @@ pub(crate) async fn patient_of(tx: &mut Tx, attachment: AttachmentId) -> Result<
 
 struct Row {
     attachment_id: Uuid,
+    patient_id: Uuid,
     category: String,
     file_name: Vec<u8>,
     media_type: String,

@@ -67,7 +67,6 @@ impl Limits {
     }
 
     /// One sign-in link for `recipient`, asked for from `address`.
-    #[expect(dead_code, reason = "waits for the patients' portal")]
     pub(crate) async fn magic_link(&self, recipient: &str, address: IpAddr) -> Result<(), TooMany> {
         self.take(Limit::LinkAddress, key(&[&network(address)])).await?;
         self.take(Limit::LinkRecipient, key(&[folded(recipient).as_bytes()])).await

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct RateLimits {
     /// Sign-in attempts for one account from one address.
     pub sign_in_per_minute: NonZeroU32,
-    /// Sign-in attempts from one address, whatever the account: against spraying one password over many.
+    /// Sign-in attempts from one address, whatever the account: against spraying one password over many. As many links by
+    /// mail, counted apart.
     pub sign_in_per_address_per_minute: NonZeroU32,
     /// Requests without a session, from one address.
     pub anonymous_per_minute: NonZeroU32,
@@ -18,7 +19,7 @@ pub struct RateLimits {
     pub session_per_minute: NonZeroU32,
     /// Documents that one session uploads.
     pub uploads_per_minute: NonZeroU32,
-    /// Sign-in links asked for from one address, and for one recipient whatever the address.
+    /// Links by mail (to sign in, to a new password) for one recipient, whoever asks.
     pub magic_links_per_minute: NonZeroU32,
 }
 
@@ -92,11 +93,11 @@ impl Limit {
     pub(crate) fn per_minute(self, rates: &RateLimits) -> NonZeroU32 {
         match self {
             Self::SignInAccount => rates.sign_in_per_minute,
-            Self::SignInAddress => rates.sign_in_per_address_per_minute,
+            Self::SignInAddress | Self::LinkAddress => rates.sign_in_per_address_per_minute,
             Self::Anonymous => rates.anonymous_per_minute,
             Self::Session => rates.session_per_minute,
             Self::Upload => rates.uploads_per_minute,
-            Self::LinkAddress | Self::LinkRecipient => rates.magic_links_per_minute,
+            Self::LinkRecipient => rates.magic_links_per_minute,
         }
     }
 }

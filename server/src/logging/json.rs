@@ -31,6 +31,8 @@ pub const FIELDS: &[&str] = &[
     "missed",
     "packets",
     "participant",
+    "patients",
+    "provider",
     "reason",
     "recording",
     "request_id",

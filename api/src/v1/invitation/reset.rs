@@ -36,7 +36,7 @@ pub(crate) async fn reset(
     Body(body): Body<ForgottenPassword>,
 ) -> Result<StatusCode, Problem> {
     bounded("email", &body.email, 254)?;
-    state.limits.sign_in(&body.email, visitor.address.0)?;
+    state.limits.magic_link(&body.email, visitor.address.0).await?;
     let records = state.records.clone();
     state.background.spawn(async move {
         if let Err(error) = reset::request(&records, &visitor.origin, &body.email, visitor.at).await {

@@ -73,7 +73,7 @@ pub(crate) async fn answer(
             match state.media.open(clinic, id).await {
                 Ok(Some(media)) => files.push((id, media)),
                 missing => {
-                    tracing::error!(recording = %id, error = ?missing.err(), "a recording that is ready can't be exported");
+                    tracing::error!(recording = %id, error = missing.err().map(tracing::field::display), "a recording that is ready can't be exported");
                     return Err(Problem::internal());
                 }
             }

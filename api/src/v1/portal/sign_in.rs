@@ -44,7 +44,7 @@ pub(crate) async fn sign_in(
     Body(address): Body<PortalAddress>,
 ) -> Result<StatusCode, Problem> {
     bounded("email", &address.email, MAX_EMAIL_CHARS)?;
-    state.limits.sign_in(&address.email, visitor.address.0)?;
+    state.limits.magic_link(&address.email, visitor.address.0).await?;
     // Not waited for: how long it takes would tell whether somebody is there.
     tokio::spawn(async move {
         let email = Phi::from(address.email);

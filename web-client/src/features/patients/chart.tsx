@@ -14,6 +14,7 @@ import { AllergyPill } from './allergy-pill';
 import { AllergyStatement } from './allergy-statement';
 import { DemographicsDialog } from './demographics-dialog';
 import { age, linesOf, wholeName } from './demographics-text';
+import { Documents } from './documents';
 import { DemographicsHistoryDialog } from './history-dialog';
 import { ListSection } from './list-section';
 import { isCurrent, lineOfClinical, lineOfCoverage, type Line, type ListName } from './lists';
@@ -64,6 +65,7 @@ function OneChart({ me, record, asked }: { me: Me; record: PatientRecord; asked:
         {clinicalParts}
         <About record={record} mayWrite={writesDemographics(me.role)} onChanged={again} />
         {readsInsurance(me.role) && !noCare(insurance.error) && section('coverage', coverages, insurance.error, () => void insurance.refetch(), writesInsurance(me.role))}
+        <Documents patientId={id} />
         {(record.aliases.length > 0 || mergesPatients(me.role)) && <Merged record={record} mayMerge={mergesPatients(me.role)} onChanged={again} />}
       </div>
       {exporting && <ExportDialog patientId={id} mrn={record.mrn} onClose={() => setExporting(false)} />}

@@ -8,8 +8,9 @@ import { reading } from '../../lib/api/refetch';
 import type { Attachment, AttachmentCategory } from '../../lib/api/types';
 import { moment, size } from '../../lib/i18n/format';
 import { useText, type TextKey, type Translate } from '../../lib/i18n/text';
-import { Button, Dialog, ErrorText, Failed, Loading, Notice, SelectField, TextField, buttonLook, problemText } from '../../lib/ui';
+import { Button, Dialog, ErrorText, Failed, Loading, Notice, SelectField, TextField, buttonLook, classes, problemText } from '../../lib/ui';
 import css from './documents.module.css';
+import page from './patients.module.css';
 
 const CATEGORIES: AttachmentCategory[] = ['insurance_card', 'identification', 'referral', 'photo', 'other'];
 const TAKEN = 'image/jpeg,image/png,image/webp,application/pdf';
@@ -20,11 +21,11 @@ export function Documents({ patientId }: { patientId: string }) {
   const heading = useId();
   const key = ['clinic', 'attachments', patientId];
   const { data, error, refetch } = useQuery({ queryKey: key, queryFn: reading<{ items: Attachment[] }>(`/patients/${patientId}/attachments`) });
-  // Whoever may not see documents sees no empty frame for them.
-  if (error instanceof Problem && error.status === 403) return null;
+  // Whoever may not see documents, or not this patient's, sees no empty frame for them.
+  if (error instanceof Problem && (error.status === 403 || error.status === 404)) return null;
   return (
-    <section className={css.documents} aria-labelledby={heading}>
-      <h2 id={heading}>{t('documents.title')}</h2>
+    <section className={classes(page.card, css.documents)} aria-labelledby={heading}>
+      <header><h2 id={heading}>{t('documents.title')}</h2></header>
       {!data && (error ? <Failed error={error} onRetry={() => void refetch()} /> : <Loading />)}
       {data?.items.length === 0 && <p className={css.quiet}>{t('documents.empty')}</p>}
       {data && data.items.length > 0 && (
