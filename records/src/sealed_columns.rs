@@ -63,6 +63,9 @@ pub(crate) const SEALED: &[SealedColumn] = &[
     sealed("visit_event.chat_text", Row::Id("visit_id"), "seq", Whose::PatientOf("visit_id", "visit")),
     sealed("note_revision.body", Row::Id("note_id"), "version", Whose::PatientOf("note_id", "note")),
     sealed("note_addendum.body", Row::Id("note_addendum_id"), "0", Whose::PatientOf("note_id", "note")),
+    sealed("patient_revision.body", Row::Id("patient_id"), "version", PATIENT),
+    sealed("chart_revision.body", Row::Id("chart_entry_id"), "version", Whose::PatientOf("chart_entry_id", "chart_entry")),
+    sealed("chart_revision.reason", Row::Id("chart_entry_id"), "version", Whose::PatientOf("chart_entry_id", "chart_entry")),
     sealed("staff.totp_secret", Row::Id("staff_id"), "0", Whose::Clinic),
     sealed("idempotency_key.response", Row::Named("staff_id", "key"), "0", Whose::Clinic),
 ];
