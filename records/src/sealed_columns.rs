@@ -66,6 +66,9 @@ pub(crate) const SEALED: &[SealedColumn] = &[
     sealed("attachment.file_name", Row::Id("attachment_id"), "0", PATIENT),
     sealed("attachment.object_key", Row::Id("attachment_id"), "0", PATIENT),
     sealed("attachment.sha256", Row::Id("attachment_id"), "0", PATIENT),
+    sealed("patient_revision.body", Row::Id("patient_id"), "version", PATIENT),
+    sealed("chart_revision.body", Row::Id("chart_entry_id"), "version", Whose::PatientOf("chart_entry_id", "chart_entry")),
+    sealed("chart_revision.reason", Row::Id("chart_entry_id"), "version", Whose::PatientOf("chart_entry_id", "chart_entry")),
     sealed("staff.totp_secret", Row::Id("staff_id"), "0", Whose::Clinic),
     sealed("idempotency_key.response", Row::Named("staff_id", "key"), "0", Whose::Clinic),
 ];

@@ -6,6 +6,7 @@
 pub mod allergies;
 pub mod documents;
 pub mod entries;
+mod listed;
 pub mod values;
 
 pub use documents::{

@@ -20,6 +20,7 @@ import { ListSection } from './list-section';
 import { isCurrent, lineOfClinical, lineOfCoverage, type Line, type ListName } from './lists';
 import { Merged } from './merged';
 import css from './patients.module.css';
+import { People } from './people';
 import { exportsRecords, mergesPatients, readsClinical, readsInsurance, writesClinical, writesDemographics, writesInsurance } from './rights';
 import { ExportDialog } from './export-dialog';
 
@@ -66,6 +67,7 @@ function OneChart({ me, record, asked }: { me: Me; record: PatientRecord; asked:
         <About record={record} mayWrite={writesDemographics(me.role)} onChanged={again} />
         {readsInsurance(me.role) && !noCare(insurance.error) && section('coverage', coverages, insurance.error, () => void insurance.refetch(), writesInsurance(me.role))}
         <Documents patientId={id} />
+        <People patientId={id} />
         {(record.aliases.length > 0 || mergesPatients(me.role)) && <Merged record={record} mayMerge={mergesPatients(me.role)} onChanged={again} />}
       </div>
       {exporting && <ExportDialog patientId={id} mrn={record.mrn} onClose={() => setExporting(false)} />}

@@ -111,6 +111,14 @@ export const texts = {
   'visit_summary.open': 'Open the whole record',
 
   'people.title': 'Guardians and care team',
+  'people.none': 'Nobody yet.',
+  'people.parent': 'Parent',
+  'people.legal_guardian': 'Legal guardian',
+  'people.health_care_proxy': 'Health care proxy',
+  'people.other': 'Other',
+  'people.scope.record': 'acts in everything',
+  'people.scope.visits': 'comes along to visits',
+  'people.assigned': '{role}, assigned',
 
   'list.allergy': 'Allergies',
   'list.condition': 'Conditions',

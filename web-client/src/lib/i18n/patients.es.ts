@@ -113,6 +113,14 @@ export const texts: Record<Key, string> = {
   'visit_summary.open': 'Abrir todo el expediente',
 
   'people.title': 'Tutores y equipo de atención',
+  'people.none': 'Nadie todavía.',
+  'people.parent': 'Padre o madre',
+  'people.legal_guardian': 'Tutor legal',
+  'people.health_care_proxy': 'Apoderado de atención médica',
+  'people.other': 'Otra relación',
+  'people.scope.record': 'actúa en todo',
+  'people.scope.visits': 'acompaña a las visitas',
+  'people.assigned': '{role}, asignación',
 
   'list.allergy': 'Alergias',
   'list.condition': 'Problemas de salud',
