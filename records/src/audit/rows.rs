@@ -18,7 +18,13 @@ const UNREADABLE: [u8; 32] = [0; 32];
 /// A connection of its own that reads the log of all clinics.
 pub(super) async fn connect(records: &Records) -> Result<PgConnection, Error> {
     let mut connection = records.pool().connect_options().as_ref().clone().connect().await?;
-    connection.execute("SELECT set_config('bedside.audit_sealer', 'on', false)").await?;
+    // Rows come in the order of their index, one after the other: never sorted, which would fill the disk with a copy.
+    connection
+        .execute(
+            "SELECT set_config('bedside.audit_sealer', 'on', false), set_config('enable_sort', 'off', false),
+                    set_config('enable_seqscan', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)",
+        )
+        .await?;
     Ok(connection)
 }
 
