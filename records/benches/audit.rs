@@ -99,11 +99,9 @@ impl Bench {
                 device: None,
                 address: Some([192, 0, 2, 7].into()),
                 user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36".to_owned()),
-                device: None,
                 request_id: Uuid::now_v7().to_string(),
                 ..Origin::default()
             },
-            second_factor_at: Some(OffsetDateTime::now_utc()),
         }
     }
 

@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Me } from '../../lib/api/types';
 import { useText } from '../../lib/i18n/text';
-import { Button, LanguageSwitch } from '../../lib/ui';
+import { Button, Icon, LanguageSwitch } from '../../lib/ui';
 import { useEvents } from './events';
 import { IdleNotice } from './idle';
 import { ConfirmFactor } from './confirm';
@@ -26,6 +26,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
           {navOf(me.role).map((page) => <Link key={page} to={`/app/${page}`} activeProps={{ 'aria-current': 'page' }}>{t(`nav.${page}`)}</Link>)}
         </nav>
         <div className={css.account}>
+          <Link to="/app/account" className={css.face} aria-label={t('nav.account')}><Icon name="person" /></Link>
           <Link to="/app/account" className={css.who} aria-label={t('nav.account')}><span>{me.name}</span> <span>{t(`role.${me.role}`)}, {me.clinic.name}</span></Link>
           <LanguageSwitch className={css.lang} />
           <Button kind="quiet" onClick={() => void signOut(queries)}>{t('sign_out')}</Button>
