@@ -11,6 +11,7 @@ import { useText } from '../../lib/i18n/text';
 import { Button, Failed, Icon, Loading, Notice, Pill } from '../../lib/ui';
 import { useTitle } from '../../lib/ui/now';
 import { AllergyPill } from './allergy-pill';
+import { EmergencyNotice, EmergencyWayIn } from './closed-record';
 import { AllergyStatement } from './allergy-statement';
 import { DemographicsDialog } from './demographics-dialog';
 import { age, linesOf, wholeName } from './demographics-text';
@@ -47,7 +48,7 @@ function OneChart({ me, record, asked }: { me: Me; record: PatientRecord; asked:
     <ListSection key={list} list={list} patientId={id} lines={of?.filter((line) => line.list === list)} error={error} onRetry={retry} onChanged={again} mayWrite={mayWrite} above={above} />
   );
   const clinicalParts = readsClinical(me.role) && (noCare(clinical.error)
-    ? <section className={css.card} aria-labelledby="no-care"><h2 id="no-care">{t('list.allergy')}, {t('list.medication').toLowerCase()}…</h2><p>{t('chart.no_care')}</p></section>
+    ? <section className={css.card} aria-labelledby="no-care"><h2 id="no-care">{t('list.allergy')}, {t('list.medication').toLowerCase()}…</h2><p>{t('chart.no_care')}</p><EmergencyWayIn patientId={id} name={wholeName(record.demographics)} onOpened={again} /></section>
     : (
       <>
         {section('allergy', lines, clinical.error, () => void clinical.refetch(), writesClinical(me.role),
@@ -62,6 +63,7 @@ function OneChart({ me, record, asked }: { me: Me; record: PatientRecord; asked:
         {exportsRecords(me.role) && !noCare(clinical.error) && <Button onClick={() => setExporting(true)}>{t('export.button')}</Button>}
       </Head>
       {asked !== id && <Notice live>{t('chart.moved')}</Notice>}
+      {writesClinical(me.role) && <EmergencyNotice patientId={id} />}
       <div className={css.cards}>
         {clinicalParts}
         <About record={record} mayWrite={writesDemographics(me.role)} onChanged={again} />

@@ -2,41 +2,36 @@
 // in for an emergency. It asks for a reason (compliance reads it) and, by the server's answer, for the second factor again.
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState, type FormEvent, type ReactNode } from 'react';
-import { get, post, Problem } from '../../lib/api/client';
+import { useState, type FormEvent } from 'react';
+import { post, Problem } from '../../lib/api/client';
+import { reading } from '../../lib/api/refetch';
 import type { PatientAccess } from '../../lib/api/types';
 import { clockWithZone } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
-import { Button, Dialog, Empty, ErrorText, Failed, Loading, Notice, problemText, TextArea } from '../../lib/ui';
+import { Button, Dialog, ErrorText, Notice, problemText, TextArea } from '../../lib/ui';
 
 /** As the server counts: shorter reasons are refused. */
 const MIN_REASON_CHARS = 15;
 
-/** Shows `children` if the patient's record is open to this person; else says that it is closed and how to open it in an emergency. */
-export function OpenRecord({ patientId, name, children }: { patientId: string; name: string; children: ReactNode }) {
-  const { t, lang } = useText();
+/** The way in for who does not care for the patient. */
+export function EmergencyWayIn({ patientId, name, onOpened }: { patientId: string; name: string; onOpened: () => void }) {
+  const { t } = useText();
   const [asking, setAsking] = useState(false);
-  const { data, error, refetch } = useQuery({
-    queryKey: ['clinic', 'access', patientId],
-    queryFn: ({ signal }) => get<PatientAccess>(`/patients/${patientId}/access`, { signal }),
-  });
-  if (!data) return error ? <Failed error={error} onRetry={() => void refetch()} /> : <Loading />;
-  if (data.access === 'closed') {
-    return (
-      <>
-        <Empty icon="lock" title={t('emergency.closed.title', { name })} action={<Button icon="lock" onClick={() => setAsking(true)}>{t('emergency.open')}</Button>}>
-          {t('emergency.closed.body')}
-        </Empty>
-        {asking && <EmergencyAccessDialog patientId={patientId} name={name} onClose={() => setAsking(false)} onOpened={() => { setAsking(false); void refetch(); }} />}
-      </>
-    );
-  }
   return (
     <>
-      {data.access === 'emergency' && data.until && <Notice tone="warn" title={t('emergency.running', { time: clockWithZone(lang, data.until) })}>{t('emergency.running.body')}</Notice>}
-      {children}
+      <p>{t('emergency.closed.body')}</p>
+      <Button icon="lock" onClick={() => setAsking(true)}>{t('emergency.open')}</Button>
+      {asking && <EmergencyAccessDialog patientId={patientId} name={name} onClose={() => setAsking(false)} onOpened={() => { setAsking(false); onOpened(); }} />}
     </>
   );
+}
+
+/** Says for how long the record is open in an emergency, if it is. */
+export function EmergencyNotice({ patientId }: { patientId: string }) {
+  const { t, lang } = useText();
+  const { data } = useQuery({ queryKey: ['patient', patientId, 'access'], queryFn: reading<PatientAccess>(`/patients/${patientId}/access`) });
+  if (data?.access !== 'emergency' || !data.until) return null;
+  return <Notice tone="warn" title={t('emergency.running', { time: clockWithZone(lang, data.until) })}>{t('emergency.running.body')}</Notice>;
 }
 
 export function EmergencyAccessDialog({ patientId, name, onClose, onOpened }: { patientId: string; name: string; onClose: () => void; onOpened: () => void }) {
@@ -56,6 +51,7 @@ export function EmergencyAccessDialog({ patientId, name, onClose, onOpened }: { 
     try {
       await post(`/patients/${patientId}/emergency-access`, { reason: reason.trim() });
       await queries.invalidateQueries({ queryKey: ['clinic'] });
+      await queries.invalidateQueries({ queryKey: ['patient', patientId] });
       onOpened();
     } catch (problem) {
       setError(problem instanceof Problem && problem.code === 'second_factor.stale' ? t('emergency.stale') : problemText(t, problem));
