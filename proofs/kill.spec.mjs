@@ -4,9 +4,11 @@
 // BEDSIDE_KILLS sets how often (6 in `make test`, `make endurance-kill` 200), BEDSIDE_SEED which moments.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { Client, expectStatus } from '../web-client/e2e/lib/http.mjs';
-import { Server } from '../web-client/e2e/lib/server.mjs';
+import { BINARY, Server, runToEnd } from '../web-client/e2e/lib/server.mjs';
 import { until } from '../web-client/e2e/lib/until.mjs';
 import { execute, postmasterOf, rows } from './lib/database.mjs';
 import { unlimited } from './lib/limits.mjs';
@@ -21,9 +23,11 @@ const SEED = Number(process.env.BEDSIDE_SEED ?? Date.now() % 1_000_000);
 const WRITES = 60;
 /** And then so many milliseconds more, at random, so that a kill does not always follow an answer. */
 const AFTER_MS = 30;
-/** After every so many kills all that is sealed is opened. */
+/** After every so many kills all that is sealed is opened, and the whole audit log is recomputed. */
 const OPEN_EVERY = 10;
 
+/** In every so many rounds all keys are renewed while everybody writes. */
+const RENEW_EVERY = 3;
 /** How long a start may go on before it is killed; it takes about that long. */
 const STARTING_MS = 1_000;
 /** How long one who was not answered waits before the next try. */
@@ -70,6 +74,22 @@ async function writersOf(server) {
   ];
 }
 
+/** Keys are renewed beside the server, and whoever does it is killed too: the next one goes on where it was. */
+function renewKeys(server) {
+  const child = spawn(BINARY, ['keys', 'rotate', '--data-keys', '--data', server.data], { stdio: 'ignore' });
+  const ended = once(child, 'close');
+  return async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+}
+
+/** What an operator's command says is wrong. */
+async function complaints(server, ...command) {
+  const { code, stdout, stderr } = await runToEnd([...command, '--data', server.data]);
+  return code === 0 ? [] : [`${command.join(' ')}: ${stdout}${stderr}`];
+}
+
 /** All write at once until the victim is dead; resolves when each has noticed. */
 async function writeUntilKilled(server, writers, kill, random) {
   const before = count(writers);
@@ -111,7 +131,9 @@ test(`killed ${KILLS} times under load, it loses nothing that it acknowledged`, 
       const names = Object.keys(VICTIMS);
       const name = round <= names.length ? names[round - 1] : names[Math.floor(random() * names.length)];
       const at = `seed ${SEED}, kill ${round} (${name})`;
+      const stopRenewing = round % RENEW_EVERY === 0 ? renewKeys(server) : undefined;
       await writeUntilKilled(server, writers, VICTIMS[name], random);
+      await stopRenewing?.();
       await server.startAgain();
       times[name] = (times[name] ?? 0) + 1;
       const wrong = await whatIsBroken(server.data);
@@ -121,10 +143,15 @@ test(`killed ${KILLS} times under load, it loses nothing that it acknowledged`, 
       if (round % OPEN_EVERY === 0 || round === KILLS) {
         sealed = await openAll(server.data);
         wrong.push(...sealed.wrong);
+        wrong.push(...(await complaints(server, 'audit', 'verify')), ...(await complaints(server, 'keys', 'verify')));
       }
       assert.deepEqual(wrong, [], at);
       if (round % 20 === 0) console.log(`# ${round} kills, ${count(writers)} acknowledged writes, ${Math.round((performance.now() - begun) / 1000)} s`);
     }
+    // A renewal that was killed again and again comes to its end.
+    assert.deepEqual([...(await complaints(server, 'keys', 'rotate', '--data-keys')), ...(await complaints(server, 'keys', 'status'))], []);
+    sealed = await openAll(server.data);
+    assert.deepEqual(sealed.wrong, []);
     const each = writers.map((writer) => `${writer.constructor.name} ${writer.acknowledged}`).join(', ');
     console.log(`# seed ${SEED}: ${JSON.stringify(times)}; ${count(writers)} acknowledged writes (${each}); ${Math.round((performance.now() - begun) / 1000)} s`);
     console.log(`# opened: ${JSON.stringify(sealed.opened)}`);

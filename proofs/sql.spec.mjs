@@ -28,7 +28,7 @@ async function attack(folder, name, request) {
   const dir = join(folder, name);
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'request.txt'), request);
-  const args = ['-r', join(dir, 'request.txt'), '--batch', '--dbms=PostgreSQL', '--level=1', '--risk=1', '--time-sec=3', '--ignore-code=*', '--flush-session', '--disable-coloring', '--output-dir', dir];
+  const args = ['-r', join(dir, 'request.txt'), '--batch', '--dbms=PostgreSQL', '--level=2', '--risk=1', '--time-sec=3', '--ignore-code=*', '--flush-session', '--disable-coloring', '--output-dir', dir];
   const child = spawn(join(tools, 'sqlmap'), args, { env: { ...process.env, TERM: 'dumb' }, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stdout.on('data', (text) => (said += text));

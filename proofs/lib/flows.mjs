@@ -110,7 +110,7 @@ function pdf(words) {
 }
 
 /** Where staff are spoken of, and what is said of them instead of canaries. */
-const OF_STAFF = /\/(auth|me|staff|invitations|sessions|providers|sso)(\/|$)/;
+const OF_STAFF = /\/(account|auth|enrol|invitation|me|providers|staff)(\/|$)/;
 const STAFF_WORDS = { name: 'Sam Staff', email: 'sam.staff@example.org', label: 'The blue key', nickname: 'The blue key' };
 
 /** What is sent for one operation: the good request, then wrong ones. */

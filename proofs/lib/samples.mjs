@@ -55,8 +55,8 @@ export function pathOf({ path: template, operation }, ids) {
  * Operations that end the session they are asked with, or take its rights away: they come last, or are left to tests of
  * their own. Streams never end.
  */
-export function endsSession({ operation }) {
-  return /sign_out|^leave|password|revoke_session|end_session|end_all|deactivate/.test(operation.operationId);
+export function endsSession({ method, path }) {
+  return method !== 'GET' && /\/(sign-out|leave|end-others|sessions|password|deactivate|off)(\/|$)/.test(path);
 }
 
 /** A stream of events, which never ends. */

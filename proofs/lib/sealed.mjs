@@ -7,6 +7,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rows } from './database.mjs';
 
+/** Columns whose values were sealed for another place, before a migration moved them. */
+const BOUND_AS = { 'second_factor.totp_secret': 'staff.totp_secret' };
+/** Sealed for the hash of what the row says, which only the server spells the same way. */
+const LEFT_TO_THE_SERVER = ['audit_event.detail_sealed'];
+
 const HEAD = 17;
 const TAG = 16;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -76,12 +81,13 @@ export async function openAll(data) {
         if (row[column] === null) continue;
         const value = bytesOf(row[column]);
         const at = `${table}.${column}`;
+        if (LEFT_TO_THE_SERVER.includes(at)) continue;
         if (!isSealed(value)) {
           if (opened[at]) wrong.push(`${at} of ${ids[0]} is not sealed, others are`);
           continue;
         }
         const likely = [...ids.map((id) => knownOwner.get(id)).filter(Boolean), ...ids.filter((id) => owners.includes(id))];
-        const owner = [...new Set([...likely, ...owners])].find((owner) => opens(keys, value, at, ids, parts, owner));
+        const owner = [...new Set([...likely, ...owners])].find((owner) => opens(keys, value, BOUND_AS[at] ?? at, ids, parts, owner));
         if (!owner) wrong.push(`${at} of ${ids[0]} does not open`);
         else {
           opened[at] = (opened[at] ?? 0) + 1;
