@@ -96,7 +96,6 @@ impl Bench {
             at: OffsetDateTime::now_utc(),
             second_factor_at: Some(OffsetDateTime::now_utc()),
             origin: Origin {
-                device: None,
                 address: Some([192, 0, 2, 7].into()),
                 user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36".to_owned()),
                 request_id: Uuid::now_v7().to_string(),
