@@ -80,7 +80,7 @@ impl House {
 
     fn as_staff(&self, id: StaffId, role: Role) -> RequestContext {
         let actor = Actor::Staff { id, role, clinic: self.clinic() };
-        RequestContext { actor, at: OffsetDateTime::now_utc(), origin: Origin::default() }
+        RequestContext { actor, at: OffsetDateTime::now_utc(), origin: Origin::default(), second_factor_at: None }
     }
 
     fn as_provider(&self) -> RequestContext {

@@ -7,7 +7,6 @@ use records::action::ReviewEmergencyAccess;
 use records::emergency::{self, Finding, ReviewError};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use visit::EmergencyAccessId;
 
 use crate::AppState;
@@ -35,7 +34,7 @@ pub(crate) struct EmergencyReviewRequest {
     operation_id = "review_emergency_access",
     tag = "access",
     request_body = EmergencyReviewRequest,
-    params(("id" = Uuid, Path, description = "Emergency access")),
+    params(("id" = uuid::Uuid, Path, description = "Emergency access")),
     security(("staff" = [])),
     responses(
         (status = 204, description = "Reviewed"),
