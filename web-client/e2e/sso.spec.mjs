@@ -17,6 +17,16 @@ const SECRET = 'a secret of the test';
 /** Where one goes whose local second factor comes next. */
 const NEXT = '/?sso=second_factor&factors=totp';
 
+/** Everybody comes from an address of their own: how often one may ask is tested elsewhere. */
+class Visitor extends Client {
+  static #next = 0;
+  #address = `198.51.100.${(Visitor.#next += 1) % 250}`;
+
+  send(method, path, options = {}) {
+    return super.send(method, path, { ...options, headers: { 'x-forwarded-for': this.#address, ...options.headers } });
+  }
+}
+
 const block = (id, issuer, more = '') => `
 [[sso]]
 id = "${id}"
@@ -36,6 +46,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
     folder = await mkdtemp(join(tmpdir(), 'bedside-sso-'));
     const file = join(folder, 'bedside.toml');
     await writeFile(file, [
+      '[http]\ntrusted_proxies = ["127.0.0.1"]\n',
       block('riverside', real.issuer),
       block('strong', real.issuer, 'second_factor_amr = ["mfa"]'),
       block('other', other.issuer),
@@ -74,7 +85,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
     const answer = expectStatus(await client.get(address), 303);
     return answer.headers.get('location');
   };
-  const comesBack = async (id, account, client = new Client(server.base)) => {
+  const comesBack = async (id, account, client = new Visitor(server.base)) => {
     const address = await real.signIn(await start(client, id), account, { back: redirect(id) });
     return back(client, address);
   };
@@ -111,13 +122,13 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
   });
 
   test('without the provider\'s second factor nobody is in yet; with it they are, if it is configured to count', async () => {
-    const waiting = new Client(server.base);
+    const waiting = new Visitor(server.base);
     assert.equal(await comesBack('riverside', 'maya', waiting), NEXT);
     assert.equal(await signedIn(waiting), false);
     expectStatus(await waiting.post('/auth/totp', { code: await freshCode(demo.provider.totp_secret) }), 200);
     assert.equal(await signedIn(waiting), true);
 
-    const strong = new Client(server.base);
+    const strong = new Visitor(server.base);
     assert.equal(await comesBack('strong', 'strong', strong), '/app');
     assert.equal(await signedIn(strong), true);
     // The same proof counts for nothing where it is not configured, nor for a role that needs a key of its own.
@@ -137,7 +148,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
   });
 
   test('an answer counts once, only in the browser that asked, and only for what was asked', async () => {
-    const victim = new Client(server.base);
+    const victim = new Visitor(server.base);
     const location = await start(victim, 'riverside');
     const address = await real.signIn(location, 'maya', { back: redirect('riverside') });
     const changed = (name, value) => {
@@ -146,12 +157,12 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
       return url.href;
     };
     // Another browser, with none or with its own flow.
-    assert.equal(await back(new Client(server.base), address), '/?sso=expired');
-    const attacker = new Client(server.base);
+    assert.equal(await back(new Visitor(server.base), address), '/?sso=expired');
+    const attacker = new Visitor(server.base);
     const theirs = await start(attacker, 'riverside');
     assert.equal(await back(attacker, address), '/?sso=expired');
     // Another state.
-    const wrongState = new Client(server.base);
+    const wrongState = new Visitor(server.base);
     await start(wrongState, 'riverside');
     assert.equal(await back(wrongState, changed('state', 'A'.repeat(43))), '/?sso=expired');
     // The attacker's own code in the victim's flow: PKCE.
@@ -161,7 +172,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
     assert.equal(await back(victim, address), '/?sso=expired');
 
     // Used once, it is used.
-    const twice = new Client(server.base);
+    const twice = new Visitor(server.base);
     const good = await real.signIn(await start(twice, 'riverside'), 'maya', { back: redirect('riverside') });
     assert.equal(await back(twice, good), NEXT);
     await start(twice, 'riverside');
@@ -169,7 +180,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
   });
 
   test('a nonce that is not ours is refused', async () => {
-    const client = new Client(server.base);
+    const client = new Visitor(server.base);
     const location = new URL(await start(client, 'riverside'));
     location.searchParams.set('nonce', 'of somebody else');
     assert.equal(await back(client, await real.signIn(location.href, 'maya', { back: redirect('riverside') })), '/?sso=untrusted');
@@ -177,15 +188,15 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
 
   test('one provider can not answer for another', async () => {
     // The other one's whole answer, at this one's door.
-    const client = new Client(server.base);
+    const client = new Visitor(server.base);
     const theirs = new URL(await other.signIn(await start(client, 'other'), 'maya', { back: redirect('other') }));
     assert.equal(await back(client, redirect('riverside') + theirs.search), '/?sso=expired');
     // The other one's code, with the state of a flow with this one.
-    const mixed = new Client(server.base);
+    const mixed = new Visitor(server.base);
     const state = new URL(await start(mixed, 'riverside')).searchParams.get('state');
     theirs.searchParams.set('state', state);
     assert.equal(await back(mixed, redirect('riverside') + theirs.search), '/?sso=untrusted', 'by its name');
-    const nameless = new Client(server.base);
+    const nameless = new Visitor(server.base);
     theirs.searchParams.set('state', new URL(await start(nameless, 'riverside')).searchParams.get('state'));
     theirs.searchParams.delete('iss');
     assert.equal(await back(nameless, redirect('riverside') + theirs.search), '/?sso=untrusted', 'by its code');
@@ -195,7 +206,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
     const hour = Math.floor(Date.now() / 1000) - 3_600;
     const tried = async (change) => {
       Object.assign(ill, { claims: {}, header: {}, foreignKey: false }, change);
-      const client = new Client(server.base);
+      const client = new Visitor(server.base);
       return back(client, ill.back(await start(client, 'ill'), redirect('ill')));
     };
     assert.equal(await tried({}), NEXT, 'with nothing wrong, it is accepted');
@@ -217,7 +228,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
   });
 
   test('a provider that is away, or unknown, is said to be', async () => {
-    const client = new Client(server.base);
+    const client = new Visitor(server.base);
     assert.equal((await client.post('/auth/sso/nobody/start')).status, 404);
     assert.equal(await back(client, `${redirect('nobody')}?code=a&state=b`), '/?sso=expired');
     const listed = expectStatus(await client.get('/auth/sso'), 200).body.items;
@@ -232,7 +243,7 @@ describe('sign-in by a provider', { timeout: 240_000 }, () => {
   });
 
   test('every try is in the audit log', async () => {
-    const compliance = await new Client(server.base).signIn(demo.compliance);
+    const compliance = await new Visitor(server.base).signIn(demo.compliance);
     const { items } = expectStatus(await compliance.get('/audit?action=sign_in.sso'), 200).body;
     const reasons = new Set(items.filter(({ outcome }) => outcome === 'failed').map(({ reason }) => reason));
     for (const reason of ['expired', 'untrusted', 'unverified_email', 'foreign_domain', 'no_account', 'refused', 'unavailable']) {

@@ -29,7 +29,7 @@ export class RealProvider {
     this.people = people;
     this.provider = new Provider(this.issuer, {
       clients: clients.map(({ id, secret, redirect }) => ({ client_id: id, client_secret: secret, redirect_uris: [redirect], response_types: ['code'], grant_types: ['authorization_code'] })),
-      claims: { openid: ['sub'], email: ['email', 'email_verified'], amr: null, acr: null },
+      claims: { openid: ['sub', 'amr', 'acr'], email: ['email', 'email_verified'] },
       features: { devInteractions: { enabled: false } },
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       pkce: { required: () => true },

@@ -55,7 +55,7 @@ export function onStaleFactor(then: () => Promise<boolean>): void {
 export async function call<T>(path: string, ask: Ask = {}): Promise<Answer<T>> {
   return repeated(ask, async () => {
     const response = await send(path, ask);
-    const body = response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+    const body = response.status === 204 || response.status === 202 ? (undefined as T) : ((await response.json()) as T);
     return { body, etag: response.headers.get('etag') };
   });
 }
