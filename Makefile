@@ -101,7 +101,7 @@ debug-binary:
 
 endurance-audit: setup-test ## Change the audit log 10,000 times and kill its sealer 100 times: all found, nothing lost
 	$(STEP) 'audit log: 10,000 changes to tables and exports each, 100 kills'
-	@BEDSIDE_AUDIT_MUTATIONS=10000 BEDSIDE_AUDIT_KILLS=100 scripts/with-postgres cargo nextest run --locked --workspace \
+	@BEDSIDE_AUDIT_MUTATIONS=10000 BEDSIDE_AUDIT_KILLS=100 scripts/with-postgres cargo nextest run --profile endurance --locked --workspace \
 	  --no-capture -E 'package(records) & (test(/^tampering::/) | test(a_sealer_that_is_killed))'
 
 bench: setup-test build ## Measure; results in target/bench/summary.json

@@ -190,8 +190,17 @@ fn hand_in(section: &mut Vec<Leaf>, open: Option<&Open>, examiner: &mut Examiner
     section.clear();
 }
 
-/// The fewest rows without which the others stand in order: all that are not in a longest increasing subsequence.
+/// Rows that stand elsewhere: those that are not at their place, or, where that is fewer, those without which the others
+/// stand in order (all that are not in a longest increasing subsequence).
 fn out_of_order(rows: &[Leaf]) -> Vec<usize> {
+    let mut sorted: Vec<Key> = rows.iter().map(|row| row.key).collect();
+    sorted.sort_unstable();
+    let misplaced: Vec<usize> = (0..rows.len()).filter(|&position| rows[position].key != sorted[position]).collect();
+    let passed = not_increasing(rows);
+    if passed.len() < misplaced.len() { passed } else { misplaced }
+}
+
+fn not_increasing(rows: &[Leaf]) -> Vec<usize> {
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(rows.len());
     for (at, row) in rows.iter().enumerate() {
@@ -296,5 +305,6 @@ mod tests {
         assert_eq!(out_of_order(&rows(&[4, 2, 3, 1])), [0, 3]);
         assert_eq!(out_of_order(&rows(&[9, 1, 2, 3])), [0]);
         assert_eq!(out_of_order(&rows(&[1, 3, 4, 5, 2])), [4]);
+        assert_eq!(out_of_order(&rows(&[3, 2, 1])), [0, 2]);
     }
 }
