@@ -27,7 +27,7 @@ function decrypt(key, nonce, sealed, bound) {
   }
 }
 
-/** Data keys by owner and version, unwrapped. Keys that were destroyed are left out. */
+/** Data keys by owner and version, unwrapped: a clinic has one for each purpose. Keys that were destroyed are left out. */
 async function dataKeys(data) {
   const { keys } = JSON.parse(readFileSync(join(data, 'keyring.json'), 'utf8'));
   const ring = new Map(keys.map(({ id, key }) => [id, Buffer.from(key, 'base64')]));
@@ -37,7 +37,8 @@ async function dataKeys(data) {
     const wrapping = ring.get(row.wrapping_key);
     const key = wrapping && decrypt(wrapping, wrapped.subarray(0, 12), wrapped.subarray(12), `data_key|${row.purpose}|${row.owner_id}|${row.version}`);
     if (!key) throw new Error(`the data key of ${row.purpose} ${row.owner_id} does not unwrap`);
-    found.set(`${row.owner_id}|${row.version}`, key);
+    const name = `${row.owner_id}|${row.version}`;
+    found.set(name, [...(found.get(name) ?? []), key]);
   }
   return found;
 }
@@ -75,7 +76,8 @@ export async function openAll(data) {
     const own = columns.filter((column) => column.table === table).map(({ column }) => column);
     for (const row of await rows(data, `SELECT * FROM "${table}"`)) {
       const ids = Object.values(row).filter((value) => UUID.test(value));
-      if (row.key && row.staff_id) ids.push(uuid5(row.staff_id, row.key));
+      // A row that has no id of its own: what it is called, within whose it is.
+      if (row.key) ids.push(...ids.map((id) => uuid5(id, row.key)));
       const parts = [0, ...Object.values(row).filter(Number.isInteger)];
       for (const column of own) {
         if (row[column] === null) continue;
@@ -101,7 +103,6 @@ export async function openAll(data) {
 
 function opens(keys, value, at, ids, parts, owner) {
   const version = value.readUInt32BE(1);
-  const key = keys.get(`${owner}|${version}`);
-  if (!key) return false;
-  return ids.some((id) => parts.some((part) => decrypt(key, value.subarray(5, HEAD), value.subarray(HEAD), `${at}|${id}|${part}|${owner}|${version}`)));
+  const known = keys.get(`${owner}|${version}`) ?? [];
+  return known.some((key) => ids.some((id) => parts.some((part) => decrypt(key, value.subarray(5, HEAD), value.subarray(HEAD), `${at}|${id}|${part}|${owner}|${version}`))));
 }
