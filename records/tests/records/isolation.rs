@@ -4,10 +4,8 @@ use sqlx::{Connection, Executor, Row};
 
 use crate::cast::{World, check_in, store, whole_visit};
 
-/// Every table that has a clinic, by the catalogue, with rows of both clinics in it: those of a day's work, and made-up
-/// ones in tables that the day's work does not touch. What is looked at here is who sees a row, not what it says, so the
-/// made-up ones satisfy no check constraint, reference or trigger.
-async fn filled() -> (World, Vec<String>) {
+/// A day's work in both clinics.
+pub async fn worked() -> World {
     let world = World::new().await;
     for site in [&world.riverside, &world.lakeside] {
         check_in(&world, site, 0).await;
@@ -23,6 +21,14 @@ async fn filled() -> (World, Vec<String>) {
         let renewed = records::keys::Scope::Patient(site.patient(0));
         records::keys::rotate(&world.records, renewed, &|| crate::cast::NOW, |_| ()).await.unwrap();
     }
+    world
+}
+
+/// Every table that has a clinic, by the catalogue, with rows of both clinics in it: those of a day's work, and made-up
+/// ones in tables that the day's work does not touch. What is looked at here is who sees a row, not what it says, so the
+/// made-up ones satisfy no check constraint, reference or trigger.
+async fn filled() -> (World, Vec<String>) {
+    let world = worked().await;
     let mut owner = world.db.owner().await;
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'clinic_id' AND NOT a.attisdropped

@@ -12,7 +12,7 @@ use crate::cast::{NOW, World, check_in, store, whole_visit};
 
 /// Both clinics with rows in every table, and two patients of each who were seen.
 async fn filled() -> World {
-    let (world, _) = crate::isolation::filled().await;
+    let world = crate::isolation::worked().await;
     for site in [&world.riverside, &world.lakeside] {
         check_in(&world, site, 1).await;
         store(&world, site, 1, &whole_visit(site, 1, "a line of chat")).await;
