@@ -118,7 +118,7 @@ fn chart_of(name: &str) -> Option<Value> {
                 "former_names": ["Eleanor Ruth Marsh"], "date_of_birth": "1958-03-14", "sex_at_birth": "female", "pronouns": "she/her",
                 "languages": ["en"], "phones": [
                     { "number": "+13125550171", "use": "home", "preferred": true }, { "number": "+13125550172", "use": "mobile" }],
-                "emails": [{ "address": "eleanor.whitfield@example.org", "use": "home", "preferred": true }],
+                "emails": [{ "address": "eleanor.whitfield@patients.example", "use": "home", "preferred": true }],
                 "addresses": address("418 W Elm Street, Apt 3", "Chicago", "IL", "60610"), "time_zone": "America/Chicago",
                 "emergency_contacts": [{ "name": "Paul Whitfield", "relation": "Husband", "phone": "+13125550173" }],
             },
@@ -145,7 +145,7 @@ fn chart_of(name: &str) -> Option<Value> {
             "demographics": {
                 "name": { "given": "Marcus", "middle": "Anthony", "family": "Bell" }, "date_of_birth": "1984-11-02",
                 "sex_at_birth": "male", "pronouns": "he/him", "languages": ["en"], "phones": phone("+17735550164"),
-                "emails": [{ "address": "marcus.bell@example.org", "use": "home", "preferred": true }],
+                "emails": [{ "address": "marcus.bell@patients.example", "use": "home", "preferred": true }],
                 "addresses": address("2207 S Wabash Avenue", "Chicago", "IL", "60616"), "time_zone": "America/Chicago",
                 "emergency_contacts": [{ "name": "Denise Bell", "relation": "Mother", "phone": "+17735550165", "note": "Works nights; call after noon." }],
             },
@@ -162,7 +162,7 @@ fn chart_of(name: &str) -> Option<Value> {
             "demographics": {
                 "name": { "given": "Lucía", "family": "Fernández" }, "former_names": ["Lucía Fernández Ortega"], "date_of_birth": "1991-07-23",
                 "sex_at_birth": "female", "pronouns": "ella", "languages": ["es", "en"], "interpreter_needed": true, "phones": phone("+13125550148"),
-                "emails": [{ "address": "lucia.fernandez@example.org", "use": "home", "preferred": true }],
+                "emails": [{ "address": "lucia.fernandez@patients.example", "use": "home", "preferred": true }],
                 "addresses": address("1530 W 18th Street, Unit 2", "Chicago", "IL", "60608"), "time_zone": "America/Chicago",
                 "emergency_contacts": [{ "name": "Jorge Ramírez", "relation": "Esposo", "phone": "+13125550149" }],
             },
@@ -183,7 +183,7 @@ fn chart_of(name: &str) -> Option<Value> {
             "demographics": {
                 "name": { "given": "Amara", "middle": "Chiamaka", "family": "Okafor" }, "date_of_birth": "2001-01-09", "sex_at_birth": "female",
                 "gender_identity": "nonbinary", "pronouns": "they/them", "languages": ["en", "ig"], "phones": phone("+18725550116"),
-                "emails": [{ "address": "amara.okafor@example.org", "use": "home", "preferred": true }],
+                "emails": [{ "address": "amara.okafor@patients.example", "use": "home", "preferred": true }],
                 "addresses": address("5712 S Kimbark Avenue, Apt 9", "Chicago", "IL", "60637"), "time_zone": "America/Chicago",
                 "emergency_contacts": [{ "name": "Ngozi Okafor", "relation": "Sister", "phone": "+18725550117" }],
             },
@@ -197,7 +197,7 @@ fn chart_of(name: &str) -> Option<Value> {
         "Walter Lindqvist" => json!({
             "demographics": {
                 "name": { "given": "Walter", "family": "Lindqvist" }, "date_of_birth": "1949-09-30", "sex_at_birth": "male", "pronouns": "he/him",
-                "languages": ["en"], "phones": phone("+14145550120"), "emails": [{ "address": "walter.lindqvist@example.org", "use": "home", "preferred": true }],
+                "languages": ["en"], "phones": phone("+14145550120"), "emails": [{ "address": "walter.lindqvist@patients.example", "use": "home", "preferred": true }],
                 "addresses": address("77 N Prospect Avenue", "Milwaukee", "WI", "53202"),
                 "emergency_contacts": [{ "name": "Karin Lindqvist", "relation": "Daughter", "phone": "+14145550121" }],
             },

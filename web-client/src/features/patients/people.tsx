@@ -5,6 +5,7 @@ import { reading } from '../../lib/api/refetch';
 import type { CareTeam, Guardians } from '../../lib/api/types';
 import { useText } from '../../lib/i18n/text';
 import { Failed, Loading } from '../../lib/ui';
+import { useNow } from '../../lib/ui/now';
 import { phoneText } from './demographics-text';
 import css from './patients.module.css';
 
@@ -13,7 +14,7 @@ export function People({ patientId }: { patientId: string }) {
   const guardians = useQuery({ queryKey: ['patient', patientId, 'guardians'], queryFn: reading<Guardians>(`/patients/${patientId}/guardians`) });
   const team = useQuery({ queryKey: ['patient', patientId, 'care-team'], queryFn: reading<CareTeam>(`/patients/${patientId}/care-team`) });
   const error = guardians.error ?? team.error;
-  const now = Date.now();
+  const now = useNow(60_000);
   const present = (until: string | null) => !until || Date.parse(until) > now;
   const acting = guardians.data?.items.filter((one) => present(one.until_at)) ?? [];
   const assigned = team.data?.items.filter((one) => present(one.until_at)) ?? [];
