@@ -22,10 +22,14 @@ async fn no_body_may_name_a_clinic_a_role_or_a_consent_that_its_form_does_not_ha
         // Whoever is not signed out there; for routes that are open to everyone, nobody; else it is the portal's.
         let others = if row.cells == "*" { "nobody" } else { "portal" };
         let actor = super::ACTORS.iter().zip(row.cells.chars()).find(|(_, cell)| !matches!(cell, 's' | '*'));
-        let path = template.replace("{id}", &(row.id)(&clinic.ids).to_string());
+        let path = template
+            .replace("{id}", &(row.id)(&clinic.ids).to_string())
+            .replace("{entry}", &clinic.ids.entry(&template).to_string());
         for wish in WISHES.iter().filter(|wish| schema["properties"].get(**wish).is_none()) {
             let mut browser = clinic.browser(actor.map_or(others, |(actor, _)| actor)).await;
-            let body = json!({ *wish: Uuid::nil() }).to_string();
+            let mut body = (row.body)(&clinic.app, &clinic.ids).unwrap_or(json!({}));
+            body[*wish] = json!(Uuid::nil());
+            let body = body.to_string();
             let headers = [("if-match", "\"0\""), ("idempotency-key", "wish")];
             let mut answer = browser.send(method.parse::<Method>().unwrap(), &path, &headers, Some(body.clone())).await;
             // Open to everyone who is signed in.
