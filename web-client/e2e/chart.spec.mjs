@@ -52,6 +52,10 @@ describe('a patient’s record', { timeout: 240_000 }, () => {
     demo = await server.demo();
     desk = await open(demo.front_desk);
     provider = await open(demo.provider);
+    // Who has a visit due depends on the hour; these tests are about the record, so the provider is assigned to everybody.
+    const { staff_id } = await provider.api('/me');
+    const client = new Client(server.base).takeCookies(await desk.context.cookies());
+    for (const { patient_id } of demo.patients) expectStatus(await client.post(`/patients/${patient_id}/care-team`, { staff_id }), 201);
   });
 
   after(async () => {
