@@ -126,7 +126,7 @@ export const texts = {
   'step_of.totp': 'Code from an app',
   'step_of.webauthn': 'Security key',
   'step_of.recovery_code': 'Recovery code',
-  'sign_in_outcome.allowed': 'Right',
+  'sign_in_outcome.allowed': 'Accepted',
   'sign_in_outcome.failed': 'Failed',
   'sign_in_outcome.denied': 'Refused',
   'browser.unknown': 'Unknown browser',

@@ -128,7 +128,7 @@ export const texts: Record<Key, string> = {
   'step_of.totp': 'Código de una aplicación',
   'step_of.webauthn': 'Llave de seguridad',
   'step_of.recovery_code': 'Código de recuperación',
-  'sign_in_outcome.allowed': 'Correcto',
+  'sign_in_outcome.allowed': 'Aceptado',
   'sign_in_outcome.failed': 'Falló',
   'sign_in_outcome.denied': 'Rechazado',
   'browser.unknown': 'Navegador desconocido',
