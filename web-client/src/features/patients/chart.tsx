@@ -113,7 +113,7 @@ function About({ record, mayWrite, onChanged }: { record: PatientRecord; mayWrit
   const [open, setOpen] = useState<'edit' | 'history' | null>(null);
   const name = wholeName(record.demographics);
   return (
-    <section className={css.card} aria-labelledby="about">
+    <section className={`${css.card} ${css.tall}`} aria-labelledby="about">
       <header>
         <h2 id="about">{t('chart.about')}</h2>
         <div>
