@@ -6,7 +6,7 @@ export const texts: Record<Key, string> = {
   'nav.staff': 'Personal',
 
   'confirm.title': 'Confirme que es usted',
-  'confirm.body': 'Esto cambia quién puede entrar; por eso pedimos otra vez su segundo factor.',
+  'confirm.body': 'Hay que tener la certeza de quién lo hace; por eso pedimos otra vez su segundo factor.',
   'confirm.submit': 'Confirmar',
 
   'key.use': 'Usar llave de seguridad',
