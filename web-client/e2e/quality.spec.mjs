@@ -90,7 +90,7 @@ describe('quality and audit of a visit', { timeout: 240_000 }, () => {
       assert.ok(!JSON.stringify(all).includes(names.patient), 'the log names no patient in clear');
       assert.ok(all.some((row) => row.actor_role === 'clinic_admin'), 'the admin who looked is in it too');
 
-      await officer.page.getByText('Was admitted').first().waitFor();
+      await officer.page.getByText('Was admitted').filter({ visible: true }).first().waitFor();
 
       const { page } = officer;
       await page.getByRole('tab', { name: 'Who viewed a patient' }).click();
