@@ -36,7 +36,6 @@ pub(crate) enum Whose {
     /// The clinic's.
     Clinic,
     /// The clinic's, where this column names no patient.
-    #[expect(dead_code, reason = "no column has two kinds of owners yet")]
     ClinicWithout(&'static str),
     /// That of the patient in this column.
     Patient(&'static str),
@@ -49,6 +48,8 @@ const fn sealed(name: &'static str, row: Row, part: &'static str, whose: Whose) 
 }
 
 const PATIENT: Whose = Whose::Patient("patient_id");
+const NO_PATIENT: Whose = Whose::ClinicWithout("patient_id");
+const MESSAGE: Row = Row::Id("outbox_message_id");
 
 /// All of them.
 pub(crate) const SEALED: &[SealedColumn] = &[
@@ -61,6 +62,30 @@ pub(crate) const SEALED: &[SealedColumn] = &[
     sealed("visit_location.region", Row::Id("visit_id"), "0", PATIENT),
     sealed("visit_location.callback_phone", Row::Id("visit_id"), "0", PATIENT),
     sealed("visit_location.emergency_address", Row::Id("visit_id"), "0", PATIENT),
+    sealed("legal_hold.reason", Row::Id("legal_hold_id"), "0", PATIENT),
+    sealed("visit_guest.name", Row::Id("visit_guest_id"), "0", PATIENT),
+    sealed("emergency_access.reason", Row::Id("emergency_access_id"), "0", PATIENT),
+    sealed(
+        "emergency_access_review.remarks",
+        Row::Id("emergency_access_id"),
+        "0",
+        Whose::PatientOf("emergency_access_id", "emergency_access"),
+    ),
+    sealed("outbox_message.recipient", MESSAGE, "0", PATIENT),
+    sealed("outbox_message.recipient", MESSAGE, "0", NO_PATIENT),
+    sealed("outbox_message.subject", MESSAGE, "0", PATIENT),
+    sealed("outbox_message.subject", MESSAGE, "0", NO_PATIENT),
+    sealed("outbox_message.body", MESSAGE, "0", PATIENT),
+    sealed("outbox_message.body", MESSAGE, "0", NO_PATIENT),
+    sealed("outbox_message.calendar", MESSAGE, "0", PATIENT),
+    sealed("outbox_message.calendar", MESSAGE, "0", NO_PATIENT),
+    sealed("guardian.name", Row::Id("guardian_id"), "0", Whose::Clinic),
+    sealed("guardian.email", Row::Id("guardian_id"), "0", Whose::Clinic),
+    sealed("guardian.phone", Row::Id("guardian_id"), "0", Whose::Clinic),
+    sealed("portal_factor.totp_secret", Row::Id("portal_factor_id"), "0", Whose::Clinic),
+    sealed("sso_flow.nonce", Row::Id("sso_flow_id"), "0", Whose::Clinic),
+    sealed("sso_flow.verifier", Row::Id("sso_flow_id"), "0", Whose::Clinic),
+    sealed("access_finding.note", Row::Id("access_finding_id"), "0", Whose::Clinic),
     sealed("visit_event.chat_text", Row::Id("visit_id"), "seq", Whose::PatientOf("visit_id", "visit")),
     sealed("note_revision.body", Row::Id("note_id"), "version", Whose::PatientOf("note_id", "note")),
     sealed("note_addendum.body", Row::Id("note_addendum_id"), "0", Whose::PatientOf("note_id", "note")),
@@ -92,13 +117,23 @@ pub(crate) const SEALED: &[SealedColumn] = &[
 
 /// Columns that are sealed and never sealed again, since hashes are over their bytes. Versions that they are under stay
 /// retired; nothing else is. Only whose they are counts here.
-pub(crate) const KEPT: &[SealedColumn] = &[];
+pub(crate) const KEPT: &[SealedColumn] = &[
+    sealed("audit_event.detail_sealed", Row::Id("resource_id"), "0", PATIENT),
+    sealed("audit_event.detail_sealed", Row::Id("resource_id"), "0", NO_PATIENT),
+];
 
 /// Binary columns that hold nothing sealed, and why.
 pub const NOT_SEALED: &[(&str, &str)] = &[
     ("data_key.wrapped", "a data key under a key-encryption key; rotation wraps it again"),
     ("recording.sha256", "a hash of the composed file, compared with it"),
     ("join_link.token_hash", "SHA-256 of a random token"),
+    ("visit_guest.token_hash", "SHA-256 of a random token"),
+    ("portal_link.token_hash", "SHA-256 of a random token"),
+    ("portal_session.token_hash", "SHA-256 of a random token"),
+    ("sso_flow.state_hash", "SHA-256 of a random token"),
+    ("sso_flow.browser_hash", "SHA-256 of a random token"),
+    ("audit_seal.leaves", "hashes of rows of the audit log"),
+    ("audit_seal.frontier", "hashes of the tree over the audit log"),
     ("session.token_hash", "SHA-256 of a random token"),
     ("second_factor.credential_id", "what a security key calls itself; anybody may know it"),
     ("second_factor.credential", "a security key's public half"),

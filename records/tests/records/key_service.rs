@@ -130,7 +130,8 @@ async fn serve(mut client: TcpStream, port: u16, mode: Mode, refused: &AtomicUsi
 
 async fn search(records: &Records, clinic: ClinicId, name: &str) -> Result<usize, Error> {
     let actor = Actor::Staff { id: StaffId(uuid::Uuid::nil()), role: Role::FrontDesk, clinic };
-    let mut tx = records.begin(RequestContext { actor, at: NOW, origin: Origin::default(), second_factor_at: None }).await?;
+    let mut tx =
+        records.begin(RequestContext { actor, at: NOW, origin: Origin::default(), second_factor_at: None }).await?;
     let may = tx.authorize(SearchPatients).await?;
     let wanted = Wanted { name: Some(Phi::from(name)), ..Wanted::default() };
     match patients::search(&mut tx, &may, &wanted, None).await {

@@ -48,6 +48,10 @@ const FURTHER_POLICIES: &[(&str, &str, &str)] = &[
 const WITH_OWNERS_RIGHTS: &[(&str, &str)] = &[
     ("make_audit_month", "makes an empty table; the app role may not even call it"),
     ("make_audit_months_ahead", "makes empty tables of the months to come"),
+    (
+        "reseal",
+        "puts a value sealed again in the place of the old one; checks clinic, owner and key versions by itself",
+    ),
     ("drop_audit_month", "drops what is past its retention, by the database's clock; gives out how many rows"),
 ];
 
