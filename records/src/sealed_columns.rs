@@ -48,8 +48,7 @@ const fn sealed(name: &'static str, row: Row, part: &'static str, whose: Whose) 
 }
 
 const PATIENT: Whose = Whose::Patient("patient_id");
-const NO_PATIENT: Whose = Whose::ClinicWithout("patient_id");
-const MESSAGE: Row = Row::Id("outbox_message_id");
+const WITHOUT_PATIENT: Whose = Whose::ClinicWithout("patient_id");
 
 /// All of them.
 pub(crate) const SEALED: &[SealedColumn] = &[
@@ -63,29 +62,6 @@ pub(crate) const SEALED: &[SealedColumn] = &[
     sealed("visit_location.callback_phone", Row::Id("visit_id"), "0", PATIENT),
     sealed("visit_location.emergency_address", Row::Id("visit_id"), "0", PATIENT),
     sealed("legal_hold.reason", Row::Id("legal_hold_id"), "0", PATIENT),
-    sealed("visit_guest.name", Row::Id("visit_guest_id"), "0", PATIENT),
-    sealed("emergency_access.reason", Row::Id("emergency_access_id"), "0", PATIENT),
-    sealed(
-        "emergency_access_review.remarks",
-        Row::Id("emergency_access_id"),
-        "0",
-        Whose::PatientOf("emergency_access_id", "emergency_access"),
-    ),
-    sealed("outbox_message.recipient", MESSAGE, "0", PATIENT),
-    sealed("outbox_message.recipient", MESSAGE, "0", NO_PATIENT),
-    sealed("outbox_message.subject", MESSAGE, "0", PATIENT),
-    sealed("outbox_message.subject", MESSAGE, "0", NO_PATIENT),
-    sealed("outbox_message.body", MESSAGE, "0", PATIENT),
-    sealed("outbox_message.body", MESSAGE, "0", NO_PATIENT),
-    sealed("outbox_message.calendar", MESSAGE, "0", PATIENT),
-    sealed("outbox_message.calendar", MESSAGE, "0", NO_PATIENT),
-    sealed("guardian.name", Row::Id("guardian_id"), "0", Whose::Clinic),
-    sealed("guardian.email", Row::Id("guardian_id"), "0", Whose::Clinic),
-    sealed("guardian.phone", Row::Id("guardian_id"), "0", Whose::Clinic),
-    sealed("portal_factor.totp_secret", Row::Id("portal_factor_id"), "0", Whose::Clinic),
-    sealed("sso_flow.nonce", Row::Id("sso_flow_id"), "0", Whose::Clinic),
-    sealed("sso_flow.verifier", Row::Id("sso_flow_id"), "0", Whose::Clinic),
-    sealed("access_finding.note", Row::Id("access_finding_id"), "0", Whose::Clinic),
     sealed("visit_event.chat_text", Row::Id("visit_id"), "seq", Whose::PatientOf("visit_id", "visit")),
     sealed("note_revision.body", Row::Id("note_id"), "version", Whose::PatientOf("note_id", "note")),
     sealed("note_addendum.body", Row::Id("note_addendum_id"), "0", Whose::PatientOf("note_id", "note")),
@@ -105,6 +81,29 @@ pub(crate) const SEALED: &[SealedColumn] = &[
         "version",
         Whose::PatientOf("chart_entry_id", "chart_entry"),
     ),
+    sealed("visit_guest.name", Row::Id("visit_guest_id"), "0", PATIENT),
+    sealed("emergency_access.reason", Row::Id("emergency_access_id"), "0", PATIENT),
+    sealed(
+        "emergency_access_review.remarks",
+        Row::Id("emergency_access_id"),
+        "0",
+        Whose::PatientOf("emergency_access_id", "emergency_access"),
+    ),
+    sealed("outbox_message.recipient", Row::Id("outbox_message_id"), "0", PATIENT),
+    sealed("outbox_message.recipient", Row::Id("outbox_message_id"), "0", WITHOUT_PATIENT),
+    sealed("outbox_message.subject", Row::Id("outbox_message_id"), "0", PATIENT),
+    sealed("outbox_message.subject", Row::Id("outbox_message_id"), "0", WITHOUT_PATIENT),
+    sealed("outbox_message.body", Row::Id("outbox_message_id"), "0", PATIENT),
+    sealed("outbox_message.body", Row::Id("outbox_message_id"), "0", WITHOUT_PATIENT),
+    sealed("outbox_message.calendar", Row::Id("outbox_message_id"), "0", PATIENT),
+    sealed("outbox_message.calendar", Row::Id("outbox_message_id"), "0", WITHOUT_PATIENT),
+    sealed("guardian.name", Row::Id("guardian_id"), "0", Whose::Clinic),
+    sealed("guardian.email", Row::Id("guardian_id"), "0", Whose::Clinic),
+    sealed("guardian.phone", Row::Id("guardian_id"), "0", Whose::Clinic),
+    sealed("portal_factor.totp_secret", Row::Id("portal_factor_id"), "0", Whose::Clinic),
+    sealed("access_finding.note", Row::Id("access_finding_id"), "0", Whose::Clinic),
+    sealed("sso_flow.nonce", Row::Id("sso_flow_id"), "0", Whose::Clinic),
+    sealed("sso_flow.verifier", Row::Id("sso_flow_id"), "0", Whose::Clinic),
     SealedColumn {
         name: "second_factor.totp_secret",
         row: Row::Id("second_factor_id"),
@@ -119,7 +118,7 @@ pub(crate) const SEALED: &[SealedColumn] = &[
 /// retired; nothing else is. Only whose they are counts here.
 pub(crate) const KEPT: &[SealedColumn] = &[
     sealed("audit_event.detail_sealed", Row::Id("resource_id"), "0", PATIENT),
-    sealed("audit_event.detail_sealed", Row::Id("resource_id"), "0", NO_PATIENT),
+    sealed("audit_event.detail_sealed", Row::Id("resource_id"), "0", WITHOUT_PATIENT),
 ];
 
 /// Binary columns that hold nothing sealed, and why.
@@ -128,13 +127,13 @@ pub const NOT_SEALED: &[(&str, &str)] = &[
     ("recording.sha256", "a hash of the composed file, compared with it"),
     ("join_link.token_hash", "SHA-256 of a random token"),
     ("visit_guest.token_hash", "SHA-256 of a random token"),
+    ("session.token_hash", "SHA-256 of a random token"),
     ("portal_link.token_hash", "SHA-256 of a random token"),
     ("portal_session.token_hash", "SHA-256 of a random token"),
     ("sso_flow.state_hash", "SHA-256 of a random token"),
     ("sso_flow.browser_hash", "SHA-256 of a random token"),
-    ("audit_seal.leaves", "hashes of rows of the audit log"),
-    ("audit_seal.frontier", "hashes of the tree over the audit log"),
-    ("session.token_hash", "SHA-256 of a random token"),
+    ("audit_seal.frontier", "hashes inside the audit log's tree"),
+    ("audit_seal.leaves", "hashes of the audit log's rows"),
     ("second_factor.credential_id", "what a security key calls itself; anybody may know it"),
     ("second_factor.credential", "a security key's public half"),
     ("second_factor.credential_state", "a security key's counter and flags"),

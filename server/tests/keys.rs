@@ -305,7 +305,7 @@ async fn one_patients_key_is_renewed_alone_and_an_unknown_patient_is_said_to_be_
     let id = written.patient.to_string();
     let (code, said) = house.run(&["rotate", "--patient", &id]).await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 data keys were renewed and 8 values sealed again"), "{said}");
+    assert!(said.contains("1 data keys were renewed and 9 values sealed again"), "{said}");
     assert_eq!(house.count("SELECT count(*) FROM data_key WHERE destroyed_at IS NOT NULL").await, 1);
     house.read(&written).await;
     let (code, said) = house.run(&["rotate", "--patient", &uuid::Uuid::nil().to_string()]).await;

@@ -50,7 +50,7 @@ const WITH_OWNERS_RIGHTS: &[(&str, &str)] = &[
     ("make_audit_months_ahead", "makes empty tables of the months to come"),
     (
         "reseal",
-        "puts a value sealed again in the place of the old one; checks clinic, owner and key versions by itself",
+        "puts a value under a later key in its place; checks the clinic, both keys and that nothing else changes",
     ),
     ("drop_audit_month", "drops what is past its retention, by the database's clock; gives out how many rows"),
 ];

@@ -168,10 +168,9 @@ async fn every_change_to_the_seals_is_found() {
             2 => format!("DELETE FROM audit_seal WHERE tree_size = {size}"),
             3 => format!("DELETE FROM audit_seal WHERE tree_size >= {size}"),
             // A row and what the seal says about it, alike: the stretch is named.
-            _ => format!(
-                "UPDATE audit_event SET reason = 'forged' WHERE seq = (SELECT min(seq) FROM audit_event);
+            _ => "UPDATE audit_event SET reason = 'forged' WHERE seq = (SELECT min(seq) FROM audit_event);
                  UPDATE audit_seal SET leaves = overlay(leaves placing sha256('forged') from 25) WHERE first_leaf = 0"
-            ),
+                .to_owned(),
         };
         superuser.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone()))).await.unwrap();
         let report = log.verify().await;

@@ -34,7 +34,7 @@ async fn all(records: &Records) -> Result<Vec<Shown>, records::Error> {
         let kept = outbox::kept(records, clinic.id, OffsetDateTime::now_utc()).await?;
         shown.extend(kept.iter().map(Shown::from));
     }
-    shown.sort_by(|a, b| (b.at, b.id).cmp(&(a.at, a.id)));
+    shown.sort_by_key(|one| std::cmp::Reverse((one.at, one.id)));
     Ok(shown)
 }
 

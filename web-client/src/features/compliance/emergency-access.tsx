@@ -8,6 +8,7 @@ import { clockWithZone, exactly, moment } from '../../lib/i18n/format';
 import { useText, type TextKey } from '../../lib/i18n/text';
 import { Button, Dialog, Empty, ErrorText, Failed, Loading, Pill, problemText, SelectField, TextArea } from '../../lib/ui';
 import { useTitle } from '../../lib/ui/now';
+import { useWords } from '../audit/words';
 import css from './emergency-access.module.css';
 
 const STATES = ['open', 'reviewed'] as const;
@@ -70,6 +71,7 @@ function Item({ item, onReview }: { item: EmergencyAccess; onReview: () => void 
 
 function ReviewDialog({ id, onClose }: { id: string; onClose: () => void }) {
   const { t, lang } = useText();
+  const words = useWords();
   const queries = useQueryClient();
   const [finding, setFinding] = useState<Finding | ''>('');
   const [remarks, setRemarks] = useState('');
@@ -110,11 +112,11 @@ function ReviewDialog({ id, onClose }: { id: string; onClose: () => void }) {
       {!data && (failure ? <Failed error={failure} onRetry={() => void refetch()} /> : <Loading />)}
       {data && access && (
         <div className={css.detail}>
-          <Fact label={t('emergency.reason')}>{access.reason}</Fact>
+          <Fact label={t('emergency.reason.given')}>{access.reason}</Fact>
           <Fact label={t('emergency.what')}>
             {data.opened.length === 0 ? t('emergency.what.none') : (
               <ol className={css.opened}>
-                {data.opened.map((one, n) => <li key={n}><time dateTime={one.at}>{exactly(lang, one.at)}</time> <code>{one.action}</code></li>)}
+                {data.opened.map((one, n) => <li key={n}><time dateTime={one.at}>{exactly(lang, one.at)}</time> {words.action(one.action)}</li>)}
               </ol>
             )}
           </Fact>

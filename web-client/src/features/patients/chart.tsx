@@ -48,7 +48,7 @@ function OneChart({ me, record, asked }: { me: Me; record: PatientRecord; asked:
     <ListSection key={list} list={list} patientId={id} lines={of?.filter((line) => line.list === list)} error={error} onRetry={retry} onChanged={again} mayWrite={mayWrite} above={above} />
   );
   const clinicalParts = readsClinical(me.role) && (noCare(clinical.error)
-    ? <section className={css.card} aria-labelledby="no-care"><h2 id="no-care">{t('list.allergy')}, {t('list.medication').toLowerCase()}…</h2><p>{t('chart.no_care')}</p><EmergencyWayIn patientId={id} name={wholeName(record.demographics)} onOpened={again} /></section>
+    ? <section className={css.card} aria-labelledby="no-care"><header><h2 id="no-care">{t('list.allergy')}, {t('list.medication').toLowerCase()}…</h2></header><p>{t('chart.no_care')}</p><EmergencyWayIn patientId={id} name={wholeName(record.demographics)} onOpened={again} /></section>
     : (
       <>
         {section('allergy', lines, clinical.error, () => void clinical.refetch(), writesClinical(me.role),
@@ -113,7 +113,7 @@ function About({ record, mayWrite, onChanged }: { record: PatientRecord; mayWrit
   const [open, setOpen] = useState<'edit' | 'history' | null>(null);
   const name = wholeName(record.demographics);
   return (
-    <section className={css.card} aria-labelledby="about">
+    <section className={`${css.card} ${css.tall}`} aria-labelledby="about">
       <header>
         <h2 id="about">{t('chart.about')}</h2>
         <div>

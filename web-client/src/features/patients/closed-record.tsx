@@ -9,6 +9,7 @@ import type { PatientAccess } from '../../lib/api/types';
 import { clockWithZone } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
 import { Button, Dialog, ErrorText, Notice, problemText, TextArea } from '../../lib/ui';
+import css from './patients.module.css';
 
 /** As the server counts: shorter reasons are refused. */
 const MIN_REASON_CHARS = 15;
@@ -69,7 +70,7 @@ export function EmergencyAccessDialog({ patientId, name, onClose, onOpened }: { 
         </>
       }
     >
-      <form id="emergency-access" onSubmit={(event) => void submit(event)} noValidate>
+      <form id="emergency-access" className={css.form} onSubmit={(event) => void submit(event)} noValidate>
         <p>{t('emergency.intro')}</p>
         <TextArea
           label={t('emergency.reason')} hint={t('emergency.reason.hint')} value={reason} rows={4} maxLength={2000} required autoFocus

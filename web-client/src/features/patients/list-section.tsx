@@ -51,7 +51,7 @@ function Row({ line, mayWrite, onOpen }: { line: Line; mayWrite: boolean; onOpen
   const fields = LISTS[line.list].slice(1).filter((field) => field.kind !== 'text' && line.values[field.name] && !(line.list === 'coverage' && field.name === 'subscriber.relation' && line.values[field.name] === 'oneself'));
   const short = fields.map((field) => {
     const text = valueText(t, field, line.values[field.name] ?? '');
-    return field.kind === 'partial' || field.kind === 'line' && field.name !== 'reaction' && field.name !== 'dose' && field.name !== 'route' && field.name !== 'frequency' ? `${t(field.label)}: ${text}` : text;
+    return field.kind === 'partial' || field.kind === 'date' || field.kind === 'line' && field.name !== 'reaction' && field.name !== 'dose' && field.name !== 'route' && field.name !== 'frequency' ? `${t(field.label)}: ${text}` : text;
   });
   return (
     <li data-error={line.inError || undefined}>

@@ -4,7 +4,7 @@ export const texts = {
   'nav.staff': 'Staff',
 
   'confirm.title': 'Confirm that it is you',
-  'confirm.body': 'This changes who can get in, so we ask for your second factor again.',
+  'confirm.body': 'This needs certainty about who does it, so we ask for your second factor again.',
   'confirm.submit': 'Confirm',
 
   'key.use': 'Use security key',
@@ -126,7 +126,7 @@ export const texts = {
   'step_of.totp': 'Code from an app',
   'step_of.webauthn': 'Security key',
   'step_of.recovery_code': 'Recovery code',
-  'sign_in_outcome.allowed': 'Right',
+  'sign_in_outcome.allowed': 'Accepted',
   'sign_in_outcome.failed': 'Failed',
   'sign_in_outcome.denied': 'Refused',
   'browser.unknown': 'Unknown browser',
@@ -198,7 +198,7 @@ export const texts = {
   'mail.written': 'Written',
   'mail.what': 'What',
   'mail.to': 'To',
-  'mail.stands': 'Stands at',
+  'mail.stands': 'State',
   'mail.again': 'Try again',
   'mail.gone': 'No longer kept',
   'mail.empty': 'No mail here',

@@ -6,7 +6,7 @@ export const texts: Record<Key, string> = {
   'nav.staff': 'Personal',
 
   'confirm.title': 'Confirme que es usted',
-  'confirm.body': 'Esto cambia quién puede entrar; por eso pedimos otra vez su segundo factor.',
+  'confirm.body': 'Hay que tener la certeza de quién lo hace; por eso pedimos otra vez su segundo factor.',
   'confirm.submit': 'Confirmar',
 
   'key.use': 'Usar llave de seguridad',
@@ -128,7 +128,7 @@ export const texts: Record<Key, string> = {
   'step_of.totp': 'Código de una aplicación',
   'step_of.webauthn': 'Llave de seguridad',
   'step_of.recovery_code': 'Código de recuperación',
-  'sign_in_outcome.allowed': 'Correcto',
+  'sign_in_outcome.allowed': 'Aceptado',
   'sign_in_outcome.failed': 'Falló',
   'sign_in_outcome.denied': 'Rechazado',
   'browser.unknown': 'Navegador desconocido',
