@@ -291,4 +291,13 @@ actions! {
     ReviewEmergencyAccess(EmergencyAccessId => EmergencyAccess) = "emergency.review",
 
     // ---- keys
+
+    /// See how long a record is kept, and whether a legal hold stands.
+    ReadRetention(PatientId => Patient) = "retention.read",
+    /// Say that nothing of a patient may be destroyed.
+    PlaceLegalHold(PatientId => Patient) = "legal_hold.place",
+    /// Take that back.
+    LiftLegalHold(PatientId => Patient) = "legal_hold.lift",
+    /// Destroy a patient's data keys after retention: nothing of them opens any more.
+    DestroyPatient(PatientId => Patient) = "patient.destroy",
 }

@@ -271,7 +271,7 @@ async fn read(
            FROM emergency_access e
            JOIN emergency_access_review r USING (emergency_access_id)
            JOIN staff s ON s.staff_id = e.staff_id
-           JOIN patient p ON p.patient_id = e.patient_id
+           JOIN patient p ON p.patient_id = e.patient_id AND p.destroyed_at IS NULL
            LEFT JOIN staff b ON b.staff_id = r.reviewed_by
            WHERE e.clinic_id = current_clinic() AND ($1::uuid IS NULL OR e.emergency_access_id = $1) AND e.emergency_access_id < $2
              AND ($3::text IS NULL OR r.state = $3)

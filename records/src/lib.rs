@@ -52,6 +52,7 @@ pub mod quality;
 pub mod recordings;
 mod records;
 mod relation;
+pub mod retention;
 mod seal;
 mod sealed_columns;
 pub mod sessions;

@@ -49,7 +49,7 @@ pub(crate) async fn rebuild_clinic(
         let mut tx = records.begin(RequestContext::system("index", clinic, now())).await?;
         let newest = newest(&tx.index_keys().await?)?;
         let patients = sqlx::query_scalar!(
-            "SELECT patient_id FROM patient WHERE clinic_id = current_clinic() AND patient_id > $1 AND indexed_with < $2
+            "SELECT patient_id FROM patient WHERE clinic_id = current_clinic() AND destroyed_at IS NULL AND patient_id > $1 AND indexed_with < $2
              ORDER BY patient_id LIMIT $3",
             after,
             newest,
@@ -78,7 +78,7 @@ async fn index(tx: &mut Tx, patients: &[Uuid]) -> Result<(), Error> {
     // Locked, so that the tokens of an older name can't be written after those of a newer one.
     let rows = sqlx::query!(
         "SELECT patient_id, name, date_of_birth, mrn, phone, email FROM patient
-         WHERE clinic_id = current_clinic() AND patient_id = ANY($1) ORDER BY patient_id FOR NO KEY UPDATE",
+         WHERE clinic_id = current_clinic() AND destroyed_at IS NULL AND patient_id = ANY($1) ORDER BY patient_id FOR NO KEY UPDATE",
         patients,
     )
     .fetch_all(tx.connection()?)

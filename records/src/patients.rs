@@ -224,7 +224,7 @@ async fn everybody(tx: &mut Tx, before: Uuid) -> Result<Vec<PatientRow>, Error> 
     let rows = sqlx::query_as!(
         PatientRow,
         r#"SELECT patient_id, name, date_of_birth, mrn, false AS "merged!" FROM patient
-         WHERE clinic_id = current_clinic() AND patient_id < $1 AND merged_into IS NULL ORDER BY patient_id DESC LIMIT $2"#,
+         WHERE clinic_id = current_clinic() AND destroyed_at IS NULL AND patient_id < $1 AND merged_into IS NULL ORDER BY patient_id DESC LIMIT $2"#,
         before,
         ROWS,
     )

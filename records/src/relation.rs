@@ -184,7 +184,7 @@ async fn of_patient(tx: &mut Tx, patient: Uuid) -> Result<Option<Row>, Error> {
         r#"SELECT p.patient_id, p.patient_id AS "root_id!", NULL::uuid AS visit_id, false AS "own!", false AS "invited!", false AS "signed!", c.shares_recordings,
                   true AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!", s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM patient p JOIN clinic c USING (clinic_id), stands_to(p.patient_id, $2, $3, $4) s
-           WHERE p.patient_id = patient_root($1)"#,
+           WHERE p.patient_id = patient_root($1) AND p.destroyed_at IS NULL"#,
         patient,
         ids.staff,
         ids.guardian,
@@ -203,7 +203,8 @@ async fn of_appointment(tx: &mut Tx, appointment: Uuid) -> Result<Option<Row>, E
                   c.shares_recordings, true AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!",
                   s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM appointment a JOIN visit v USING (appointment_id) JOIN clinic c ON c.clinic_id = a.clinic_id, stands_to(a.patient_id, $2, $3, $4) s
-           WHERE a.appointment_id = $1"#,
+           WHERE a.appointment_id = $1
+             AND NOT EXISTS (SELECT FROM patient d WHERE d.patient_id = a.patient_id AND d.destroyed_at IS NOT NULL)"#,
         appointment,
         ids.staff,
         ids.guardian,
@@ -228,7 +229,8 @@ async fn of_visit(tx: &mut Tx, visit: Uuid) -> Result<Option<Row>, Error> {
                   c.shares_recordings, true AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!",
                   s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM visit v JOIN appointment a USING (appointment_id) JOIN clinic c ON c.clinic_id = v.clinic_id, stands_to(v.patient_id, $2, $3, $5) s
-           WHERE v.visit_id = $1"#,
+           WHERE v.visit_id = $1
+             AND NOT EXISTS (SELECT FROM patient d WHERE d.patient_id = v.patient_id AND d.destroyed_at IS NOT NULL)"#,
         visit,
         ids.staff,
         ids.guardian,
@@ -248,7 +250,8 @@ async fn of_emergency_access(tx: &mut Tx, access: Uuid) -> Result<Option<Row>, E
                   c.shares_recordings, (e.staff_id IS DISTINCT FROM $2) AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!",
                   s.guards_record AS "guards_record!", s.accompanies AS "accompanies!"
            FROM emergency_access e JOIN clinic c USING (clinic_id), stands_to(e.patient_id, $2, $3, $4) s
-           WHERE e.emergency_access_id = $1"#,
+           WHERE e.emergency_access_id = $1
+             AND NOT EXISTS (SELECT FROM patient d WHERE d.patient_id = e.patient_id AND d.destroyed_at IS NOT NULL)"#,
         access,
         ids.staff,
         ids.guardian,

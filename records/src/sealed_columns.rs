@@ -61,6 +61,7 @@ pub(crate) const SEALED: &[SealedColumn] = &[
     sealed("visit_location.region", Row::Id("visit_id"), "0", PATIENT),
     sealed("visit_location.callback_phone", Row::Id("visit_id"), "0", PATIENT),
     sealed("visit_location.emergency_address", Row::Id("visit_id"), "0", PATIENT),
+    sealed("legal_hold.reason", Row::Id("legal_hold_id"), "0", PATIENT),
     sealed("visit_event.chat_text", Row::Id("visit_id"), "seq", Whose::PatientOf("visit_id", "visit")),
     sealed("note_revision.body", Row::Id("note_id"), "version", Whose::PatientOf("note_id", "note")),
     sealed("note_addendum.body", Row::Id("note_addendum_id"), "0", Whose::PatientOf("note_id", "note")),

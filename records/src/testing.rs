@@ -23,7 +23,7 @@ pub const SERVER_VARIABLE: &str = "BEDSIDE_TEST_POSTGRES";
 pub struct TestDatabase {
     name: String,
     server: PgConnectOptions,
-    records: Records,
+    records: Option<Records>,
     folder: TempDir,
 }
 
@@ -48,13 +48,28 @@ impl TestDatabase {
         let settings = Settings { codes_for_everyone: true, ..Settings::default() };
         let records =
             Records::connect(app.as_str(), keys).await.expect("the app role may connect").with_identity(settings);
-        Self { name, server, records, folder }
+        Self { name, server, records: Some(records), folder }
+    }
+
+    /// Makes one without a schema, to restore a dump into.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL.
+    pub async fn empty() -> Self {
+        let server = server();
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut admin = server.connect().await.expect("the test server answers");
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("an empty database");
+        Self { name, server, records: None, folder: tempfile::tempdir().expect("a folder") }
     }
 
     /// The system of record in it. It works while this `TestDatabase` lives.
+    ///
+    /// # Panics
+    /// If the database was made without a schema.
     #[must_use]
     pub fn records(&self) -> Records {
-        self.records.clone()
+        self.records.clone().expect("a database with a schema")
     }
 
     /// A connection as the owner of the tables, to look at rows or damage them. Row-level security is in its way unless

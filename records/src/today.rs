@@ -86,7 +86,7 @@ pub async fn day(tx: &mut Tx, may: &Authorized<ReadSchedule>, date: Option<Date>
                   l.revoked_at AS "link_revoked_at?", l.locked_at AS "link_locked_at?", l.expires_at AS "link_expires_at?"
            FROM appointment a
            JOIN visit v USING (appointment_id)
-           JOIN patient p ON p.patient_id = patient_root(a.patient_id)
+           JOIN patient p ON p.patient_id = patient_root(a.patient_id) AND p.destroyed_at IS NULL
            JOIN staff s ON s.staff_id = a.provider_id
            LEFT JOIN note n ON n.visit_id = v.visit_id
            LEFT JOIN LATERAL (SELECT k.revoked_at, k.locked_at, k.expires_at FROM join_link k WHERE k.appointment_id = a.appointment_id

@@ -19,6 +19,7 @@ mod portal;
 mod qr;
 mod quality;
 mod recordings;
+mod retention;
 mod shapes;
 mod site;
 mod staff;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(patients::routes())
         .merge(visits::routes())
         .merge(recordings::routes())
+        .merge(retention::routes())
         .merge(quality::routes())
         .merge(mail::routes())
         .merge(audit::routes())

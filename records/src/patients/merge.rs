@@ -65,7 +65,7 @@ pub async fn merge(
     }
     // Always in the same order, so that two merges can't wait for each other.
     let stored = sqlx::query!(
-        "SELECT patient_id, version FROM patient WHERE patient_id = ANY($1) AND merged_into IS NULL ORDER BY patient_id FOR NO KEY UPDATE",
+        "SELECT patient_id, version FROM patient WHERE patient_id = ANY($1) AND merged_into IS NULL AND destroyed_at IS NULL ORDER BY patient_id FOR NO KEY UPDATE",
         &[survivor.0, merged.0][..],
     )
     .fetch_all(tx.connection()?)

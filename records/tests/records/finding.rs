@@ -25,7 +25,7 @@ async fn page(
     Ok(tx.commit(page).await?)
 }
 
-async fn names(world: &World, site: &Site, wanted: &Wanted) -> Vec<String> {
+pub async fn names(world: &World, site: &Site, wanted: &Wanted) -> Vec<String> {
     let (mut names, mut cursor) = (Vec::new(), None);
     loop {
         let page = page(world, site.as_front_desk(), wanted, cursor.as_deref()).await.unwrap();

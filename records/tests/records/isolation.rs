@@ -20,6 +20,7 @@ pub async fn worked() -> World {
         tx.commit(assigned).await.unwrap();
         let renewed = records::keys::Scope::Patient(site.patient(0));
         records::keys::rotate(&world.records, renewed, &|| crate::cast::NOW, |_| ()).await.unwrap();
+        crate::forgetting::hold(&world, site, site.patient(0), "a lawsuit").await.unwrap();
     }
     world
 }

@@ -11,6 +11,7 @@ mod demonstration;
 mod emergencies;
 mod facts;
 mod finding;
+mod forgetting;
 mod guarding;
 mod isolation;
 mod key_service;

@@ -66,6 +66,7 @@ const reset = createRoute({
 });
 const account = createRoute({ getParentRoute: () => app, path: 'account', component: () => <Page name="account">{(me) => <AccountPage me={me} />}</Page> });
 const staffList = createRoute({ getParentRoute: () => app, path: 'staff', component: () => <Page name="staff">{(me) => <StaffPage me={me} />}</Page> });
+const RetentionPage = lazyRouteComponent(() => import('../features/retention/retention'), 'Retention') as ComponentType<{ me: Me }>;
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
 const today = createRoute({ getParentRoute: () => app, path: 'today', component: () => <Page name="today">{(me) => <TodayPage me={me} />}</Page> });
@@ -91,6 +92,7 @@ const quality = createRoute({ getParentRoute: () => app, path: 'quality', compon
 const audit = createRoute({ getParentRoute: () => app, path: 'audit', component: () => <Page name="audit">{(me) => <AuditPage me={me} />}</Page> });
 const mail = createRoute({ getParentRoute: () => app, path: 'mail', component: () => <Page name="mail">{(me) => <MailPage me={me} />}</Page> });
 const emergencyAccess = createRoute({ getParentRoute: () => app, path: 'emergency_access', component: () => <Page name="emergency_access">{(me) => <EmergencyAccessPage me={me} />}</Page> });
+const retention = createRoute({ getParentRoute: () => app, path: 'retention', component: () => <Page name="retention">{(me) => <RetentionPage me={me} />}</Page> });
 const visit = createRoute({
   getParentRoute: () => app,
   path: 'visits/$visitId',
@@ -109,7 +111,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, today, patients, newPatient, patient, merge, quality, audit, emergencyAccess, mail, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, today, patients, newPatient, patient, merge, quality, audit, emergencyAccess, retention, mail, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

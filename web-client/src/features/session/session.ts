@@ -15,14 +15,14 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'patients' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'mail' | 'staff' | 'account';
+export type PageName = 'today' | 'patients' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'retention' | 'mail' | 'staff' | 'account';
 
 const PAGES: Record<Role, readonly PageName[]> = {
   provider: ['today', 'patients', 'visit'],
   nurse: ['today', 'patients', 'visit'],
   front_desk: ['today', 'patients'],
   clinic_admin: ['quality', 'staff', 'patients', 'audit', 'mail'],
-  compliance: ['audit', 'emergency_access', 'quality', 'patients', 'staff', 'visit'],
+  compliance: ['audit', 'emergency_access', 'retention', 'quality', 'patients', 'staff', 'visit'],
   super_admin: [],
   patient: [],
   guardian: [],

@@ -86,3 +86,4 @@ export type SessionList = Schemas['SessionList'];
 export type SignInItem = Schemas['SignInItem'];
 export type StaffMember = Schemas['StaffMember'];
 export type StaffList = Schemas['StaffList'];
+export type Retention = Schemas['Retention'];
