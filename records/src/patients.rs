@@ -7,7 +7,7 @@ pub mod mrn;
 pub mod record;
 pub mod register;
 
-pub use demographics::Demographics;
+pub use demographics::{ContactDetails, Demographics};
 pub use mrn::is_well_formed;
 
 use time::Date;

@@ -1,7 +1,7 @@
 // The patients' portal on a phone: in by a link from a mail, the visits, a signed note, who looked, the second factor, out.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { PHONE, openBrowser } from './lib/browser.mjs';
@@ -155,6 +155,60 @@ describe('the portal', { timeout: 240_000 }, () => {
     await page().getByRole('link', { name: 'What you agreed to' }).click();
     await page().getByText('Agreed', { exact: true }).waitFor();
     await shot('07-consents');
+  });
+
+  step('the details are there in words, and where one is reached can be changed', async () => {
+    const own = `/portal/patients/${patient.patient_id}`;
+    const stored = () => page().evaluate((path) => fetch(`/api/v1${path}/details`).then((answer) => answer.json()), own);
+    await page().getByRole('link', { name: /Back to your record/ }).click();
+    await page().getByRole('link', { name: 'Your details' }).click();
+    await heading('Your details').waitFor();
+    for (const name of ['Insurance', 'Allergies', 'Medications', 'Conditions']) await page().getByRole('heading', { name, level: 2 }).waitFor();
+    await page().getByRole('definition').filter({ hasText: patient.email }).waitFor();
+    await shot('07a-details');
+    await button('Change phone, email or address').click();
+    const phone = page().getByRole('group', { name: 'Phone 1' }).getByRole('textbox', { name: 'Phone' });
+    await phone.fill('12');
+    await button('Add an address').click();
+    const added = page().getByRole('group', { name: /^Address/ }).last();
+    await added.getByRole('textbox', { name: 'Street' }).fill('12 Elm Street');
+    await added.getByRole('textbox', { name: 'City' }).fill('Springfield');
+    await button('Save').click();
+    await page().getByRole('alert').first().waitFor();
+    await shot('07b-contact-error');
+    assert.equal(await phone.inputValue(), '12', 'what was typed is still there');
+    assert.equal(await added.getByRole('textbox', { name: 'Street' }).inputValue(), '12 Elm Street');
+    // The clinic changes the record meanwhile.
+    const desk = await new Client(server.base).signIn(demo.front_desk);
+    const before = await stored();
+    expectStatus(await desk.put(`/patients/${patient.patient_id}`, { ...before.demographics, pronouns: 'they/them' }, { headers: { 'if-match': `"${before.version}"` } }), 200);
+    await phone.fill('(312) 555-0177');
+    await button('Save').click();
+    await page().getByText('Somebody else changed this while you were typing').waitFor();
+    assert.equal(await phone.inputValue(), '(312) 555-0177');
+    await button('Save').click();
+    await page().getByText('Saved. The clinic sees it at once.').waitFor();
+    const { demographics } = await stored();
+    assert.equal(demographics.phones[0].number, '+13125550177');
+    assert.equal(demographics.addresses.at(-1).city, 'Springfield');
+    assert.equal(demographics.pronouns, 'they/them', 'what the clinic changed meanwhile stays');
+    await shot('07c-contact-saved');
+  });
+
+  step('the record is downloaded as one file', async () => {
+    await page().getByRole('link', { name: /Back to your record/ }).click();
+    await page().getByRole('link', { name: 'Download your record' }).click();
+    await heading('Download your record').waitFor();
+    const [file] = await Promise.all([page().waitForEvent('download'), button('Download').click()]);
+    assert.equal(file.suggestedFilename(), 'record.zip');
+    const bytes = await readFile(await file.path());
+    assert.equal(bytes.subarray(0, 4).toString('latin1'), 'PK\u0003\u0004');
+    assert.ok(bytes.includes('fhir/bundle.json') && bytes.includes('summary.pdf'));
+    await page().getByText('The file is in your downloads.').waitFor();
+    await shot('07d-download');
+    await page().getByRole('link', { name: /Back to your record/ }).click();
+    await page().getByRole('link', { name: 'What you agreed to' }).click();
+    await heading('What you agreed to').waitFor();
   });
 
   step('in Spanish as well', async () => {

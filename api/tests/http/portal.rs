@@ -191,3 +191,71 @@ async fn the_second_factor_is_switched_on_with_a_code_of_it() {
         .await
         .refuses(StatusCode::UNAUTHORIZED, "portal.code_wrong");
 }
+
+#[tokio::test]
+async fn patients_see_their_chart_and_change_only_where_they_are_reached() {
+    let app = App::start().await;
+    let mut me = signed_in(&app, 0).await;
+    let (mine, theirs) = (patient(&app, 0).patient_id.0, patient(&app, 1).patient_id.0);
+    let own = |what: &str| format!("/api/v1/portal/patients/{mine}/{what}");
+    let before = me.get(&own("details")).await.is(StatusCode::OK);
+    let etag = before.header("etag").to_owned();
+    let address = json!({"use": "home", "lines": ["12 Elm Street"], "city": "Springfield", "country": "us"});
+    let contact = json!({"phones": [{"number": "(312) 555-0177", "use": "mobile"}],
+        "emails": [{"address": "new@patients.example", "use": "home"}], "addresses": [address]});
+    me.put(&own("contact"), &[], contact.clone()).await.refuses(StatusCode::PRECONDITION_REQUIRED, "if_match.missing");
+    let saved = me.put(&own("contact"), &[("if-match", &etag)], contact.clone()).await.is(StatusCode::OK).json();
+    let (old, new) = (&before.json()["demographics"], &saved["demographics"]);
+    assert_eq!((&old["name"], &old["date_of_birth"]), (&new["name"], &new["date_of_birth"]));
+    assert_eq!((&new["phones"][0]["number"], &new["addresses"][0]["country"]), (&json!("+13125550177"), &json!("US")));
+    let late = me.put(&own("contact"), &[("if-match", &etag)], contact.clone()).await;
+    let late = late.refuses(StatusCode::PRECONDITION_FAILED, "chart.changed_elsewhere").json();
+    assert_eq!(late["version"], saved["version"]);
+    let now = format!("\"{}\"", saved["version"]);
+    let mut wrong = contact.clone();
+    wrong["phones"][0]["number"] = json!("secret");
+    let wrong = me.put(&own("contact"), &[("if-match", &now)], wrong).await;
+    let wrong = wrong.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid").json();
+    assert_eq!(wrong["field"], "phones[0].number");
+    let mut renamed = contact.clone();
+    renamed["name"] = json!({"given": "Somebody", "family": "Else"});
+    me.put(&own("contact"), &[("if-match", &now)], renamed)
+        .await
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid");
+    assert!(me.get(&own("insurance")).await.is(StatusCode::OK).json()["items"].is_array());
+    assert!(me.get(&own("clinical")).await.is(StatusCode::OK).json()["items"].is_array());
+    for what in ["details", "insurance", "clinical"] {
+        me.get(&format!("/api/v1/portal/patients/{theirs}/{what}")).await.refuses(StatusCode::NOT_FOUND, "not_found");
+    }
+    me.put(&format!("/api/v1/portal/patients/{theirs}/contact"), &[("if-match", "\"1\"")], contact)
+        .await
+        .refuses(StatusCode::NOT_FOUND, "not_found");
+}
+
+#[tokio::test]
+async fn patients_and_guardians_take_the_record_that_is_theirs_to_take() {
+    let app = App::start().await;
+    let (ward, other) = (patient(&app, 0).patient_id.0, patient(&app, 1).patient_id.0);
+    let guardian =
+        json!({"name": "Ruth Lopez", "email": "ruth@guardians.example", "relationship": "parent", "scope": "record"});
+    let mut desk = app.signed_in(&app.riverside.front_desk).await;
+    desk.post(&format!("/api/v1/patients/{ward}/guardians"), guardian).await.is(StatusCode::CREATED);
+    let mut ruth = app.browser();
+    ask(&mut ruth, "ruth@guardians.example").await.is(StatusCode::ACCEPTED);
+    let token = mailed(&app, "ruth@guardians.example", 1).await.remove(0);
+    ruth.post(OPEN, json!({"token": token})).await.is(StatusCode::OK);
+    for mut browser in [signed_in(&app, 0).await, ruth] {
+        browser.get(&format!("/api/v1/portal/patients/{ward}/details")).await.is(StatusCode::OK);
+        let wanted = json!({"lang": "en"});
+        let zip = browser.post(&format!("/api/v1/portal/patients/{ward}/export"), wanted.clone()).await;
+        let zip = zip.is(StatusCode::OK);
+        assert_eq!(zip.header("content-type"), "application/zip");
+        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(zip.bytes)).unwrap();
+        let bundle: serde_json::Value = serde_json::from_reader(zip.by_name("fhir/bundle.json").unwrap()).unwrap();
+        assert!(bundle.to_string().contains(&ward.to_string()), "it is the ward's");
+        browser
+            .post(&format!("/api/v1/portal/patients/{other}/export"), wanted)
+            .await
+            .refuses(StatusCode::NOT_FOUND, "not_found");
+    }
+}

@@ -85,6 +85,18 @@ pub struct Demographics {
     pub emergency_contacts: Vec<Contact>,
 }
 
+/// Where a patient is reached: what they keep themselves.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Zeroize)]
+#[serde(deny_unknown_fields)]
+pub struct ContactDetails {
+    /// Telephones.
+    pub phones: Vec<Phone>,
+    /// E-mail addresses.
+    pub emails: Vec<Email>,
+    /// Postal addresses.
+    pub addresses: Vec<Address>,
+}
+
 /// A legal name. Who has one name only has it as `family`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Zeroize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use visit::PatientId;
 use zeroize::Zeroize;
 
-use super::demographics::Demographics;
+use super::demographics::{ContactDetails, Demographics};
 use crate::action::{ReadDemographics, WriteDemographics};
 use crate::chart::Invalid;
 use crate::chart::entries::{Author, author, authors};
@@ -100,6 +100,27 @@ pub async fn save(
         logged.detail = Some(serde_json::json!({ "version": version }));
     }
     Ok(Pending(load(tx, patient).await?))
+}
+
+/// Changes where the patient is reached if `if_version` is still the version; who they are stays as it is.
+///
+/// # Errors
+/// See [`SaveError`].
+pub async fn save_contact(
+    tx: &mut Tx,
+    may: &Authorized<WriteDemographics>,
+    if_version: i32,
+    contact: &Phi<ContactDetails>,
+) -> Result<Pending<Record>, SaveError> {
+    tx.proved(may)?;
+    let stored = load(tx, may.patient().ok_or(Error::NotFound)?).await?;
+    if stored.version != if_version {
+        return Err(SaveError::ChangedElsewhere { version: stored.version });
+    }
+    let mut demographics = stored.demographics.expose().clone();
+    let ContactDetails { phones, emails, addresses } = contact.expose().clone();
+    (demographics.phones, demographics.emails, demographics.addresses) = (phones, emails, addresses);
+    save(tx, may, if_version, &Phi::new(demographics)).await
 }
 
 /// Every version, newest first.

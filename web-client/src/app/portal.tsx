@@ -6,6 +6,6 @@ import { PortalSite } from '../features/portal';
 import { startTexts } from '../lib/i18n/text';
 
 export async function startPortal(root: HTMLElement): Promise<void> {
-  await startTexts(['common', 'portal']);
+  await startTexts(['common', 'patients', 'portal']);
   createRoot(root).render(<StrictMode><PortalSite /></StrictMode>);
 }

@@ -8,7 +8,7 @@ mod mark;
 mod merge;
 mod numbers;
 mod record;
-mod shapes;
+pub(super) mod shapes;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -3,7 +3,10 @@
 //! Whose record it is stands in every request: `{id}` is the patient, or `?patient=` beside the id of a visit. Whether the one who
 //! is signed in may see it is decided by `records`, as everywhere.
 
+mod chart;
 mod consents;
+mod details;
+mod export;
 mod factor;
 mod history;
 mod join;
@@ -36,6 +39,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(visits::visits))
         .routes(routes!(consents::consents))
         .routes(routes!(history::history))
+        .routes(routes!(details::read))
+        .routes(routes!(details::save))
+        .routes(routes!(chart::insurance))
+        .routes(routes!(chart::clinical))
+        .routes(routes!(export::export))
         .routes(routes!(note::note))
         .routes(routes!(join::join))
         .routes(routes!(recordings::list))

@@ -7,7 +7,7 @@ import { useText } from '../../lib/i18n/text';
 import { Button, Dialog, ErrorText, Notice, problemText } from '../../lib/ui';
 import { DemographicsFields, draftOf, ofDraft } from './demographics-form';
 import { linesOf, shownName } from './demographics-text';
-import { invalidText } from './entry-dialog';
+import { invalidText } from './entry-text';
 import css from './patients.module.css';
 
 export function DemographicsDialog({ record, onClose, onSaved }: { record: PatientRecord; onClose: () => void; onSaved: (record: PatientRecord) => void }) {

@@ -5,6 +5,7 @@ import { call, Problem } from '../../lib/api/client';
 import type { ClinicalEntry, ClinicalLists, CoverageEntry, Insurance } from '../../lib/api/types';
 import { useText, type Translate } from '../../lib/i18n/text';
 import { Button, Dialog, ErrorText, Notice, problemText, SelectField, TextArea, TextField } from '../../lib/ui';
+import { invalidText } from './entry-text';
 import { documentOf, lineOfClinical, lineOfCoverage, LISTS, startOf, titleOf, valueText, type FieldKind, type Line, type ListName, type Values } from './lists';
 import css from './patients.module.css';
 
@@ -98,13 +99,6 @@ function Theirs({ theirs, mine }: { theirs: Line; mine: Values }) {
       <p>{t('form.changed_elsewhere.again')}</p>
     </Notice>
   );
-}
-
-/** What is wrong with a field, in the server's words after its name. */
-export function invalidText(error: unknown): string {
-  if (!(error instanceof Problem)) return '';
-  const text = String(error.more.invalid ?? '');
-  return text.slice(text.indexOf(': ') + 2);
 }
 
 async function save(patient: string, list: ListName, id: string, version: number, document: Record<string, unknown>): Promise<Line> {

@@ -11,7 +11,7 @@ import { Button, ErrorText, Icon, problemText, TextField } from '../../lib/ui';
 import { useTitle } from '../../lib/ui/now';
 import { DemographicsFields, draftOf, ofDraft } from './demographics-form';
 import { shownName } from './demographics-text';
-import { invalidText } from './entry-dialog';
+import { invalidText } from './entry-text';
 import css from './patients.module.css';
 
 export function NewPatient({ me }: { me: Me }) {

@@ -11,6 +11,8 @@ const DEEDS: readonly [string, TextKey][] = [
   ['patient.create', 'portal.deed.create'],
   ['patient.export', 'portal.deed.export'],
   ['patient.', 'portal.deed.details'],
+  ['insurance.', 'portal.deed.details'],
+  ['clinical.', 'portal.deed.chart'],
   ['chart.', 'portal.deed.chart'],
   ['visit.join', 'portal.deed.seat'],
   ['visit.', 'portal.deed.visit'],

@@ -11,7 +11,9 @@ import { PortalLink, Shown, type PageProps, type Person } from './page';
 import css from './portal.module.css';
 import { useReading } from './reading';
 
-const MORE: readonly { to: string; key: TextKey; icon: 'note' | 'check' | 'search' | 'lock' }[] = [
+const MORE: readonly { to: string; key: TextKey; icon: 'person' | 'note' | 'check' | 'search' | 'lock' }[] = [
+  { to: '/details', key: 'portal.details.title', icon: 'person' },
+  { to: '/export', key: 'portal.export.title', icon: 'note' },
   { to: '/consents', key: 'portal.consents.title', icon: 'check' },
   { to: '/history', key: 'portal.history.title', icon: 'search' },
   { to: '/security', key: 'portal.security.title', icon: 'lock' },

@@ -8,6 +8,8 @@ import { useText } from '../../lib/i18n/text';
 import { Button, Failed, Loading } from '../../lib/ui';
 import { PatientPage, type Clinic } from '../join/page';
 import { Consents } from './consents';
+import { Details } from './details';
+import { Export } from './export';
 import { History } from './history';
 import { Home } from './home';
 import { Note } from './note';
@@ -56,6 +58,10 @@ export function PortalSite() {
   const visit = /^\/visits\/([0-9a-f-]{36})$/.exec(place)?.[1];
   if (visit) return <Note {...page} visit={visit} />;
   switch (place) {
+    case '/details':
+      return <Details key={person.patient_id} {...page} />;
+    case '/export':
+      return <Export key={person.patient_id} {...page} />;
     case '/consents':
       return <Consents {...page} />;
     case '/history':

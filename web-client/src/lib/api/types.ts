@@ -20,6 +20,7 @@ export type VisitState = TodayItem['state'];
 export interface Page<T> { items: T[]; next_cursor: string | null }
 export type PatientItem = Schemas['PatientItem'];
 export type Demographics = Schemas['Demographics'];
+export type ContactDetails = Schemas['ContactDetails'];
 export type PatientRecord = Schemas['PatientRecord'];
 export type DemographicsHistory = Schemas['DemographicsHistory'];
 export type CreatedPatient = Schemas['CreatedPatient'];
