@@ -307,7 +307,7 @@ export const texts = {
 
   'export.button': 'Export record',
   'export.title': 'Export the whole record',
-  'export.body': 'A ZIP file with everything on record: FHIR R4 (JSON) for other systems, PDFs to read. It is not encrypted: keep it where only you can open it. The export is logged.',
+  'export.body': 'A ZIP file: FHIR R4 (JSON) for other systems, PDFs to read; uploaded documents are not in it. It is not encrypted: keep it where only you can open it. The export is logged.',
   'export.language': 'Language of the PDFs',
   'export.recordings': 'With the recordings themselves, if the clinic shares them',
   'export.submit': 'Export',

@@ -106,7 +106,7 @@ export const texts = {
   'portal.details.allergies.ask': 'The clinic has not asked about allergies yet. Tell them at your next visit.',
   'portal.details.past': 'No longer current',
   'portal.export.title': 'Download your record',
-  'portal.export.lead': 'One file (ZIP) with all that the clinic has on record: a summary and your notes to read (PDF), and data that other clinics can take over (FHIR).',
+  'portal.export.lead': 'One file (ZIP): a summary and your notes to read (PDF), and data that other clinics can take over (FHIR). Pictures and documents that were added to your record are not in it; ask the clinic for them.',
   'portal.export.careful': 'The file is not encrypted. Keep it where only you can open it, not on a shared computer.',
   'portal.export.submit': 'Download',
 

@@ -106,7 +106,7 @@ export const texts = {
   'portal.details.allergies.ask': 'La clínica todavía no ha preguntado por alergias. Dígaselo en su próxima visita.',
   'portal.details.past': 'Ya no vigente',
   'portal.export.title': 'Descargar su expediente',
-  'portal.export.lead': 'Un archivo (ZIP) con todo lo que la clínica tiene registrado: un resumen y sus notas para leer (PDF), y datos que otras clínicas pueden tomar (FHIR).',
+  'portal.export.lead': 'Un archivo (ZIP): un resumen y sus notas para leer (PDF), y datos que otras clínicas pueden tomar (FHIR). Las imágenes y los documentos que se añadieron a su expediente no están incluidos; pídalos a la clínica.',
   'portal.export.careful': 'El archivo no está cifrado. Guárdelo donde solo usted pueda abrirlo, no en una computadora compartida.',
   'portal.export.submit': 'Descargar',
 
