@@ -309,7 +309,7 @@ export const texts: Record<Key, string> = {
 
   'export.button': 'Exportar expediente',
   'export.title': 'Exportar todo el expediente',
-  'export.body': 'Un archivo ZIP con todo lo registrado: FHIR R4 (JSON) para otros sistemas y PDF para leer. No está cifrado: guárdelo donde solo usted pueda abrirlo. La exportación queda registrada.',
+  'export.body': 'Un archivo ZIP: FHIR R4 (JSON) para otros sistemas y PDF para leer; los documentos añadidos no están incluidos. No está cifrado: guárdelo donde solo usted pueda abrirlo. La exportación queda registrada.',
   'export.language': 'Idioma de los PDF',
   'export.recordings': 'Con las grabaciones mismas, si la clínica las comparte',
   'export.submit': 'Exportar',
