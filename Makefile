@@ -17,7 +17,7 @@ STEP = @printf '\n\033[1m== %s\033[0m\n'
 NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help setup setup-test run build test test-fast test-cancel lint bench e2e web lint-rust lint-web test-rust test-web debug-binary \
+.PHONY: help setup setup-test run build test test-fast test-cancel test-hours lint bench e2e web lint-rust lint-web test-rust test-web debug-binary \
 	proofs endurance-audit endurance-keys endurance-kill attack-api attack-sql mutants
 
 help: ## Say what each target does
@@ -73,6 +73,10 @@ e2e: setup-test web debug-binary ## Run the tests with real browsers
 
 test-cancel: ## Cut off 10,000 requests in the middle; nothing may stay open (minutes)
 	@BEDSIDE_CUT_OFF=10000 scripts/with-postgres cargo nextest run --workspace --locked --no-capture -E 'package(records) & test(cancelled_requests)'
+
+test-hours: setup-test ## Run the tests of the API as if they were begun at each half-hour of a day (an hour)
+	@for minutes in $$(seq 0 30 1410); do echo "begun $$minutes minutes later"; \
+	  BEDSIDE_TEST_LATER=$$minutes scripts/with-postgres cargo nextest run --workspace --locked -E 'package(api) & binary(http)'; done
 
 proofs: setup-test web debug-binary ## Attack a real server and kill it, in short
 	$(STEP) 'canaries, forged and made-up requests, kill -9'

@@ -70,7 +70,7 @@ impl App {
     async fn start_as(limits: RateLimits, shared: Option<SharedLimits>, clamd: Option<Clamd>) -> Arc<Self> {
         let database = TestDatabase::new().await;
         let records = database.records();
-        let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
+        let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap() + later();
         let (clock, hand) = Clock::manual(now);
         let riverside = demo::seed(&records, DemoSite::Riverside, None, ORIGIN, now).await.unwrap();
         let lakeside = demo::seed(&records, DemoSite::Lakeside, None, ORIGIN, now).await.unwrap();
@@ -190,6 +190,13 @@ impl App {
         let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
         totp.generate(u64::try_from(self.state.clock.wall().unix_timestamp()).unwrap()).to_string()
     }
+}
+
+/// How much later than now tests begin: `make test-hours` tries the whole day.
+fn later() -> time::Duration {
+    std::env::var("BEDSIDE_TEST_LATER").map_or(time::Duration::ZERO, |minutes| {
+        time::Duration::minutes(minutes.parse().expect("BEDSIDE_TEST_LATER: a number of minutes"))
+    })
 }
 
 /// What follows `/v/` in a patient's link.

@@ -142,6 +142,10 @@ impl Clinic {
         let recording = story::recorded_visit(&app, &talked).await.recording;
         story::composed(&app, recording, vec![1; 1_000]).await;
         let patient = app.patient_of(&talked);
+        // Who is due first goes by the hour: it can be any of them.
+        let due = [patient, app.patient_of(&other)];
+        let other_patient =
+            app.riverside.patients.iter().map(|one| one.patient_id).find(|id| !due.contains(id)).unwrap();
         let nurse = app.hire("Nia Nurse", Role::Nurse, &[patient, app.patient_of(&other)]).await;
         let colleague = app.hire("Cole League", Role::Provider, &[]).await;
         let second = app.hire("Carl Colleague", Role::Provider, &[]).await;
@@ -184,7 +188,7 @@ impl Clinic {
             patient: patient.0,
             staff: quiet["id"].as_str().unwrap().parse().unwrap(),
             mail: mail::dead(&app).await,
-            other_patient: app.riverside.patients.last().unwrap().patient_id.0,
+            other_patient: other_patient.0,
             emergency_access: opened["emergency_access_id"].as_str().unwrap().parse().unwrap(),
             attachment,
         };
