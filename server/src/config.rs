@@ -110,8 +110,10 @@ impl Http {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
-    /// UDP address of the first worker; worker n listens on the port plus n.
+    /// UDP and TCP address of the first worker; worker n listens on the port plus n.
     pub listen: SocketAddr,
+    /// Take media by TCP as well, on the same ports, from networks that let no UDP out (ICE-TCP, RFC 6544).
+    pub tcp: bool,
     /// Addresses that clients reach the media port at, when they differ from `listen` (NAT).
     pub public_addresses: Vec<IpAddr>,
     /// Worker threads; 0 = one per core.
@@ -235,6 +237,7 @@ impl Default for Media {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3478)),
+            tcp: true,
             public_addresses: Vec::new(),
             workers: 0,
             max_participants: 8,

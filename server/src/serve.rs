@@ -141,6 +141,7 @@ fn sfu_config(config: &Config) -> sfu::Config {
         bind: config.media.listen,
         public: config.media.public_addresses.clone(),
         workers: config.media.workers,
+        tcp: config.media.tcp,
         limits: sfu::Limits { peers_per_room: config.media.max_participants, ..sfu::Limits::default() },
     }
 }

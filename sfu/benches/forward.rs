@@ -86,7 +86,8 @@ fn pause() {
 
 /// CPU microseconds per packet received, and packets received per second, for each run.
 async fn measure(load: Load) -> (Vec<f64>, Vec<f64>) {
-    let config = Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers: 1, limits: Limits::default() };
+    let bind = "127.0.0.1:0".parse().unwrap();
+    let config = Config { bind, public: vec![], workers: 1, tcp: true, limits: Limits::default() };
     let (sfu, mut events) = Sfu::start(config).unwrap();
     let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
     let mut clients = vec![];
@@ -241,7 +242,8 @@ fn forward_blindly(socket: &UdpSocket, to: &[SocketAddr], stop: &AtomicBool, cpu
                         };
                         let mut contents = plain.to_vec();
                         key.seal_in_place_append_tag(nonce(), Aad::from([0u8; 12]), &mut contents).unwrap();
-                        out.push(sfu_core::Transmit { from, to: to[at ^ 1], contents: contents.into() });
+                        let path = sfu_core::Path::udp(to[at ^ 1], from);
+                        out.push(sfu_core::Transmit { path, contents: contents.into() });
                     }
                 }
                 sys::send_all(&mut how, &out);
@@ -249,7 +251,7 @@ fn forward_blindly(socket: &UdpSocket, to: &[SocketAddr], stop: &AtomicBool, cpu
             }
             Err(_nothing) => {
                 cpu.store(sys::thread_cpu_us(), Ordering::Relaxed);
-                sys::wait(fd, &waker, Duration::from_secs(1));
+                sys::wait([fd, -1], &waker, Duration::from_secs(1));
             }
         }
     }

@@ -27,13 +27,15 @@ const EVENTS: usize = 8_192;
 /// Where the SFU listens and how much it takes on.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// First UDP address; worker `n` listens on this port plus `n`. Port 0 lets the system choose each.
+    /// First UDP (and TCP) address; worker `n` listens on this port plus `n`. Port 0 lets the system choose each.
     pub bind: SocketAddr,
     /// Addresses that clients are told (ICE host candidates). Empty: the bound address, or every address of
     /// this machine if that is unspecified.
     pub public: Vec<IpAddr>,
     /// Worker threads; 0 = one per core.
     pub workers: usize,
+    /// Listen for ICE-TCP (RFC 6544) on the same ports as well.
+    pub tcp: bool,
     /// What peers and rooms may take.
     pub limits: Limits,
 }
@@ -42,10 +44,14 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port is in use.
-    #[error("UDP port {port} for media is in use by another program: stop it, or choose another with --media")]
+    #[error(
+        "port {port} ({transport}) for media is in use by another program: stop it, or choose another with --media"
+    )]
     PortTaken {
         /// Which.
         port: u16,
+        /// `UDP` or `TCP`.
+        transport: &'static str,
     },
     /// The ports base..base+workers do not fit below 65536.
     #[error("{workers} media ports from {base} on go beyond 65535: choose a lower --media port or fewer workers")]
@@ -117,7 +123,7 @@ pub struct Counters {
     pub dropped_not_admitted: u64,
     /// Datagrams dropped because no peer is known at their source, or because they failed a guard.
     pub dropped_foreign: u64,
-    /// Datagrams that the system did not take for sending.
+    /// Packets that the system, or a client on TCP, did not take.
     pub dropped_send: u64,
     /// Packets that the recorder's queue had no room for.
     pub dropped_tap: u64,
@@ -129,6 +135,8 @@ pub struct Counters {
     pub rooms: u64,
     /// Peers now.
     pub peers: u64,
+    /// TCP connections now.
+    pub streams: u64,
     /// Processor time of the worker threads, microseconds.
     pub cpu_us: u64,
 }

@@ -1,11 +1,13 @@
 //! Sockets, threads and timers around `sfu-core`.
 //!
-//! One worker thread per core owns whole rooms, one UDP socket and one timer heap; nothing on the packet path is
+//! One worker thread per core owns whole rooms, one UDP socket, its ICE-TCP connections and one timer heap; nothing on the packet path is
 //! shared or locked. Other threads reach a worker only through its bounded command queue ([`Sfu`]), and hear of
 //! it through the event channel that [`Sfu::start`] returns. What happens to a packet is `sfu-core`'s business;
 //! who may join a room is the caller's.
 
+mod framing;
 mod handle;
+mod streams;
 mod sys;
 mod tally;
 mod tap_sink;

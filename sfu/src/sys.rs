@@ -43,19 +43,95 @@ impl Waker {
     }
 }
 
-/// Waits until the socket can be read, the waker is used, or the time is over.
-pub(crate) fn wait(socket: RawFd, waker: &Waker, timeout: Duration) {
-    let mut fds = [
-        libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 },
-        libc::pollfd { fd: waker.0.as_raw_fd(), events: libc::POLLIN, revents: 0 },
-    ];
+/// What is waited for at a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Read,
+    ReadAndWrite,
+}
+
+/// Which of many descriptors want attention (epoll, level-triggered).
+#[derive(Debug)]
+pub(crate) struct Readiness(OwnedFd);
+
+/// Descriptors that are named in one call; the others come in the next.
+const READY: usize = 256;
+
+impl Readiness {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: takes no pointers.
+        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call above made this descriptor and nobody else has it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    pub(crate) fn add(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, interest)
+    }
+
+    pub(crate) fn change(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, interest)
+    }
+
+    fn control(&self, what: libc::c_int, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        let events = match interest {
+            Interest::Read => libc::EPOLLIN,
+            Interest::ReadAndWrite => libc::EPOLLIN | libc::EPOLLOUT,
+        };
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
+        // SAFETY: `event` lives until the call returns; a wrong descriptor is an error, not a fault.
+        if unsafe { libc::epoll_ctl(self.0.as_raw_fd(), what, fd, &mut event) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
+    /// The tokens that want attention now; [`Interest::ReadAndWrite`] if there is room to write.
+    pub(crate) fn ready(&self) -> Vec<(u64, Interest)> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; READY];
+        // SAFETY: `events` has room for READY entries; a timeout of 0 never waits.
+        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), READY as _, 0) };
+        let named = events.iter().take(usize::try_from(count).unwrap_or(0));
+        let writable = |events: u32| events & libc::EPOLLOUT as u32 != 0;
+        let interest = |events| if writable(events) { Interest::ReadAndWrite } else { Interest::Read };
+        named.map(|event| (event.u64, interest(event.events))).collect()
+    }
+}
+
+/// Bounds what the kernel holds unsent on a stream (TCP_NOTSENT_LOWAT).
+pub(crate) fn limit_unsent(socket: &std::net::TcpStream, bytes: u32) -> io::Result<()> {
+    let value = bytes.to_ne_bytes();
+    // SAFETY: the option's value is 4 bytes, which live until the call returns.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            value.as_ptr().cast(),
+            value.len() as _,
+        )
+    };
+    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Waits until one of the sockets can be read, the waker is used, or the time is over.
+pub(crate) fn wait(sockets: [RawFd; 2], waker: &Waker, timeout: Duration) {
+    let mut fds =
+        [sockets[0], sockets[1], waker.0.as_raw_fd()].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
     };
-    // SAFETY: `fds` has two entries and outlives the call; no signal mask is given.
-    unsafe { libc::ppoll(fds.as_mut_ptr(), 2, &timeout, std::ptr::null()) };
-    if fds[1].revents != 0 {
+    // SAFETY: `fds` has three entries and outlives the call; no signal mask is given. Negative descriptors are skipped.
+    unsafe { libc::ppoll(fds.as_mut_ptr(), 3, &timeout, std::ptr::null()) };
+    if fds[2].revents != 0 {
         waker.clear();
     }
 }
@@ -121,9 +197,9 @@ pub(crate) fn send_all(how: &mut Sending, transmits: &[Transmit]) -> Sent {
                     iov_len: transmit.contents.len(),
                 });
             }
-            let name_length = write_address(&mut names[count], transmits[next].to, how.v6);
+            let name_length = write_address(&mut names[count], transmits[next].path.remote, how.v6);
             let segment = (run > 1).then(|| transmits[next].contents.len());
-            let source = how.pin_source.then(|| transmits[next].from.ip());
+            let source = how.pin_source.then(|| transmits[next].path.local.ip());
             let header = &mut headers[count].msg_hdr;
             header.msg_name = (&raw mut names[count]).cast();
             header.msg_namelen = name_length;
@@ -179,7 +255,7 @@ fn run_length(transmits: &[Transmit]) -> usize {
     for transmit in &transmits[1..] {
         let length = transmit.contents.len();
         let fits = length <= size && run < SEGMENTS && total + length <= SEGMENT_BYTES;
-        if !fits || transmit.to != first.to || transmit.from != first.from {
+        if !fits || transmit.path != first.path {
             break;
         }
         total += length;

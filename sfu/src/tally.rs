@@ -20,6 +20,7 @@ pub(crate) struct Tally {
     pub plis: AtomicU64,
     pub rooms: AtomicU64,
     pub peers: AtomicU64,
+    pub streams: AtomicU64,
     pub cpu_us: AtomicU64,
 }
 
@@ -43,6 +44,7 @@ impl Tally {
         sum.plis += get(&self.plis);
         sum.rooms += get(&self.rooms);
         sum.peers += get(&self.peers);
+        sum.streams += get(&self.streams);
         sum.cpu_us += get(&self.cpu_us);
     }
 }

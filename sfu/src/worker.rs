@@ -10,7 +10,7 @@ pub(crate) use commands::Command;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,9 +21,11 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use sfu_core::room::{Limits, Outbox, Room, Settings};
 use sfu_core::stun;
 use sfu_core::tap::{PeerKey, RoomKey};
+use sfu_core::{Candidates, Path, Transport};
 use tokio::sync::mpsc;
 
 use crate::handle::{Config, Event, StartError};
+use crate::streams::Streams;
 use crate::sys::{self, Sending, Waker};
 use crate::tally::{Tally, add};
 use crate::tap_sink::TapSink;
@@ -35,6 +37,10 @@ const BATCHES: usize = 4;
 const SOCKET_BUFFER: usize = 4 << 20;
 /// Longest datagram that is read whole; media stays below 1,500.
 const DATAGRAM: usize = 2_048;
+/// Connections that may wait to be accepted.
+const LISTEN_BACKLOG: i32 = 256;
+/// Ports tried when the system chooses and TCP has to be free, too.
+const PORTS_TRIED: usize = 16;
 /// Longest wait without an event.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often the thread's processor time is read (a system call).
@@ -62,12 +68,17 @@ struct Route {
 #[derive(Default)]
 struct Whereabouts {
     ufrag: String,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
 }
+
+/// Where a client is.
+type Address = (Transport, SocketAddr);
 
 pub(crate) struct Worker {
     socket: UdpSocket,
     state: UdpSocketState,
+    /// ICE-TCP, if it is wanted. Taken out while it gives packets to the rooms.
+    streams: Option<Streams>,
     sending: Sending,
     address: SocketAddr,
     candidates: Vec<SocketAddr>,
@@ -80,7 +91,7 @@ pub(crate) struct Worker {
     places: Vec<Option<Place>>,
     free: Vec<usize>,
     by_key: HashMap<RoomKey, usize>,
-    by_address: HashMap<SocketAddr, Route>,
+    by_address: HashMap<Address, Route>,
     by_ufrag: HashMap<String, Route>,
     whereabouts: HashMap<(usize, PeerKey), Whereabouts>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -99,11 +110,8 @@ impl Worker {
         events: mpsc::Sender<Event>,
         tally: Arc<Tally>,
     ) -> Result<Self, StartError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken { port: address.port() },
-            _ => StartError::Socket { address, source },
-        };
-        let socket = open(address).map_err(failed)?;
+        let failed = |source: io::Error| failed(address, "UDP", source);
+        let (socket, listener) = open_both(address, config.tcp)?;
         let bound = socket.local_addr().map_err(failed)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
         let unspecified = bound.ip().is_unspecified();
@@ -115,7 +123,11 @@ impl Worker {
             .collect();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let unix_us = i64::try_from(since).unwrap_or(i64::MAX);
-        let settings = Settings::new(candidates.clone(), config.limits, Instant::now(), unix_us);
+        let now = Instant::now();
+        let streams =
+            listener.map(|listener| Streams::new(listener, candidates.clone(), now)).transpose().map_err(failed)?;
+        let tcp = if streams.is_some() { candidates.clone() } else { Vec::new() };
+        let settings = Settings::new(Candidates { udp: candidates.clone(), tcp }, config.limits, now, unix_us);
         let sending = Sending {
             fd: socket.as_raw_fd(),
             v6: bound.is_ipv6(),
@@ -126,6 +138,7 @@ impl Worker {
         Ok(Self {
             socket,
             state,
+            streams,
             sending,
             address: bound,
             candidates,
@@ -170,6 +183,7 @@ impl Worker {
                     break;
                 }
             }
+            self.turn_streams(Instant::now());
             self.finish_round(Instant::now());
             if now.saturating_duration_since(cpu_read) >= CPU_EVERY {
                 cpu_read = now;
@@ -178,9 +192,13 @@ impl Worker {
             if !more {
                 let due = self.timers.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
                 let held = if self.held.is_empty() { IDLE } else { Duration::from_millis(10) };
-                let wait = due.unwrap_or(IDLE).min(held);
+                let sweep = self.streams.as_ref().and_then(Streams::next_timeout);
+                let sweep = sweep.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
+                let wait = due.unwrap_or(IDLE).min(held).min(sweep);
                 if !wait.is_zero() {
-                    sys::wait(self.socket.as_raw_fd(), &self.waker, wait);
+                    // The system skips descriptors below zero.
+                    let streams = self.streams.as_ref().map_or(-1, Streams::fd);
+                    sys::wait([self.socket.as_raw_fd(), streams], &self.waker, wait);
                 }
             }
         }
@@ -210,7 +228,7 @@ impl Worker {
             for datagram in slice[..meta.len].chunks(meta.stride.max(1)) {
                 packets += 1;
                 bytes += datagram.len() as u64;
-                self.dispatch(from, to, datagram, now);
+                self.dispatch(Path::udp(from, to), datagram, now);
             }
         }
         add(&self.tally.packets_in, packets);
@@ -225,14 +243,39 @@ impl Worker {
         known.or(self.candidates.first()).copied().unwrap_or(self.address)
     }
 
-    /// Gives a datagram to the peer at its source; an unknown source has to prove by STUN whose it is.
-    fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) {
-        let known = self.by_address.get(&from).copied();
+    /// Takes what came by TCP, and lets go of connections that ended.
+    fn turn_streams(&mut self, now: Instant) {
+        let Some(mut streams) = self.streams.take() else { return };
+        let (mut packets, mut bytes) = (0, 0);
+        streams.turn(now, |path, packet| {
+            packets += 1;
+            bytes += packet.len() as u64;
+            self.dispatch(path, packet, now)
+        });
+        for remote in streams.ended.drain(..) {
+            let address = (Transport::Tcp, remote);
+            if let Some(route) = self.by_address.remove(&address)
+                && let Some(about) = self.whereabouts.get_mut(&(route.place, route.peer))
+            {
+                about.addresses.retain(|known| *known != address);
+            }
+        }
+        add(&self.tally.packets_in, packets);
+        add(&self.tally.bytes_in, bytes);
+        add(&self.tally.dropped_send, std::mem::take(&mut streams.dropped));
+        self.tally.streams.store(streams.open() as u64, Ordering::Relaxed);
+        self.streams = Some(streams);
+    }
+
+    /// Gives a packet to the peer at its source; an unknown source has to prove by STUN whose it is. False: it is
+    /// nobody's.
+    fn dispatch(&mut self, path: Path, datagram: &[u8], now: Instant) -> bool {
+        let known = self.by_address.get(&(path.transport, path.remote)).copied();
         let route = if stun::is_stun(datagram) {
             let named = stun::named_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
             match (named, known) {
                 (Some(named), Some(known)) if named == known => Some(known),
-                (Some(named), _) => self.learn(named, from, to, datagram, now).then_some(named),
+                (Some(named), _) => self.learn(named, path, datagram, now).then_some(named),
                 // Responses and indications carry no name.
                 (None, known) => known.filter(|_| stun::named_ufrag(datagram).is_none()),
             }
@@ -241,19 +284,21 @@ impl Worker {
         };
         let Some(route) = route else {
             add(&self.tally.dropped_foreign, 1);
-            return;
+            return false;
         };
-        self.with(route.place, |room, out| room.receive(route.peer, from, to, datagram, now, out));
+        self.with(route.place, |room, out| room.receive(route.peer, path, datagram, now, out));
+        true
     }
 
     /// Learns that a peer is at a new address, if the message proves it.
-    fn learn(&mut self, route: Route, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+    fn learn(&mut self, route: Route, path: Path, datagram: &[u8], now: Instant) -> bool {
         let Some(Some(place)) = self.places.get(route.place) else {
             return false;
         };
-        if !place.room.accepts(route.peer, from, to, datagram, now) {
+        if !place.room.accepts(route.peer, path, datagram, now) {
             return false;
         }
+        let from = (path.transport, path.remote);
         let about = self.whereabouts.entry((route.place, route.peer)).or_default();
         if about.addresses.len() >= ADDRESSES_PER_PEER {
             let oldest = about.addresses.remove(0);
@@ -308,6 +353,14 @@ impl Worker {
         add(&self.tally.dropped_foreign, tally.dropped_guard);
         add(&self.tally.nacks, tally.nacks);
         add(&self.tally.plis, tally.plis);
+        if let Some(streams) = &mut self.streams {
+            let by_tcp = self.out.transmits.extract_if(.., |transmit| transmit.path.transport == Transport::Tcp);
+            for transmit in by_tcp {
+                add(&self.tally.packets_out, 1);
+                add(&self.tally.bytes_out, transmit.contents.len() as u64);
+                streams.send(transmit.path.remote, &transmit.contents, now);
+            }
+        }
         if !self.out.transmits.is_empty() {
             let sent = sys::send_all(&mut self.sending, &self.out.transmits);
             self.out.transmits.clear();
@@ -357,6 +410,44 @@ fn touch(place: &mut Place, n: usize, touched: &mut Vec<usize>) {
     if !std::mem::replace(&mut place.touched, true) {
         touched.push(n);
     }
+}
+
+/// Opens the UDP socket and, if wanted, a TCP listener on the same port.
+fn open_both(address: SocketAddr, tcp: bool) -> Result<(UdpSocket, Option<TcpListener>), StartError> {
+    let mut tries = 0;
+    loop {
+        let socket = open(address).map_err(|source| failed(address, "UDP", source))?;
+        if !tcp {
+            return Ok((socket, None));
+        }
+        let bound = socket.local_addr().map_err(|source| failed(address, "UDP", source))?;
+        match listen(bound) {
+            Ok(listener) => return Ok((socket, Some(listener))),
+            // The system chose the port for UDP alone: by TCP somebody else may have it.
+            Err(_) if address.port() == 0 && tries < PORTS_TRIED => tries += 1,
+            Err(source) => return Err(failed(bound, "TCP", source)),
+        }
+    }
+}
+
+fn failed(address: SocketAddr, transport: &'static str, source: io::Error) -> StartError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortTaken { port: address.port(), transport },
+        _ => StartError::Socket { address, source },
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A server that is started again takes the port at once, whatever connections of the last one still linger.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {

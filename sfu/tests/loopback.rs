@@ -136,7 +136,7 @@ async fn a_taken_port_is_named_and_nothing_is_left_bound() {
     let port = taken.local_addr().unwrap().port();
     let below = Config { bind: format!("127.0.0.1:{}", port - 1).parse().unwrap(), ..config(2) };
     match Sfu::start(below) {
-        Err(StartError::PortTaken { port: named }) => assert_eq!(named, port),
+        Err(StartError::PortTaken { port: named, .. }) => assert_eq!(named, port),
         other => panic!("{other:?}"),
     }
     UdpSocket::bind(("127.0.0.1", port - 1)).expect("the port before it was let go again");

@@ -10,6 +10,7 @@ pub mod event;
 mod forwarder;
 mod guard;
 mod keyframes;
+pub mod net;
 pub mod offer;
 mod outbox;
 mod peer;
@@ -24,7 +25,7 @@ mod track;
 pub mod tap;
 
 pub use guard::MAX_SSRCS;
-pub use peer::Transmit;
+pub use net::{Candidates, Path, Transmit, Transport};
 
 #[cfg(test)]
 mod testing {

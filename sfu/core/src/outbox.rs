@@ -1,7 +1,7 @@
 //! What comes out of rooms.
 
 use crate::event::EventKind;
-use crate::peer::Transmit;
+use crate::net::Transmit;
 use crate::tap::{PeerKey, TapPacket};
 
 /// Counts since the outbox was made; the caller may reset them.
@@ -22,7 +22,7 @@ pub struct Tally {
 /// What comes out of rooms. The caller empties it.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Datagrams to send, in order.
+    /// Packets to send, in order.
     pub transmits: Vec<Transmit>,
     /// What happened, in order.
     pub events: Vec<(PeerKey, EventKind)>,

@@ -4,7 +4,6 @@
 //! `Rtc` goes through [`Peer::act`], which does that; [`Peer::write`] alone only queues, so that a batch of packets
 //! for one receiver is sealed by one [`Peer::flush`].
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,12 +11,13 @@ use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
-use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::net::{DatagramSend, Protocol, Receive, TcpType};
 use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Patch};
 use str0m::stats::{MediaEgressStats, MediaIngressStats};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
 use crate::guard::{Guard, Verdict};
+use crate::net::{Candidates, Path, Transmit, Transport};
 use crate::offer::{LineUse, OfferError, Outline, outline};
 use crate::tap::{Codec, Source};
 
@@ -47,16 +47,8 @@ impl Identity {
     }
 }
 
-/// A datagram to send.
-#[derive(Debug)]
-pub struct Transmit {
-    /// The candidate it goes out from.
-    pub from: SocketAddr,
-    /// Where to.
-    pub to: SocketAddr,
-    /// UDP payload.
-    pub contents: DatagramSend,
-}
+/// The bytes of a packet to send.
+pub type PacketBytes = DatagramSend;
 
 /// A packet that a client sent, authenticated and decrypted.
 #[derive(Debug, Clone)]
@@ -148,7 +140,7 @@ impl Peer {
     /// Answers a first offer.
     pub(crate) fn new(
         identity: &Identity,
-        candidates: &[SocketAddr],
+        candidates: &Candidates,
         sdp: &str,
         now: Instant,
         said: &mut Vec<Said>,
@@ -163,9 +155,13 @@ impl Peer {
             .enable_vp8(true)
             .set_stats_interval(Some(STATS_EVERY))
             .build(now);
-        for address in candidates {
+        for address in &candidates.udp {
             let candidate = Candidate::host(*address, "udp").map_err(|_unusable| OfferError::Malformed)?;
             rtc.add_local_candidate(candidate);
+        }
+        for address in &candidates.tcp {
+            let candidate = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build();
+            rtc.add_local_candidate(candidate.map_err(|_unusable| OfferError::Malformed)?);
         }
         let mut peer = Peer {
             rtc,
@@ -257,20 +253,13 @@ impl Peer {
 
     /// Whether this is a STUN message that proves to know this peer's ICE password (or another kind of packet
     /// from where it is already known).
-    pub(crate) fn accepts(&self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        Receive::new(Protocol::Udp, from, to, datagram).is_ok_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
+    pub(crate) fn accepts(&self, path: Path, packet: &[u8], now: Instant) -> bool {
+        received(path, packet).is_some_and(|r| self.rtc.accepts(&Input::Receive(now, r)))
     }
 
-    /// Takes a datagram that arrived. False: a guard refused it, nothing happened.
-    pub(crate) fn receive(
-        &mut self,
-        from: SocketAddr,
-        to: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-        said: &mut Vec<Said>,
-    ) -> bool {
-        let verdict = self.guard.judge(datagram, now);
+    /// Takes a packet that arrived. False: a guard refused it, nothing happened.
+    pub(crate) fn receive(&mut self, path: Path, packet: &[u8], now: Instant, said: &mut Vec<Said>) -> bool {
+        let verdict = self.guard.judge(packet, now);
         let tried = match verdict {
             Verdict::Pass => None,
             Verdict::Try { ssrc, evicted } => {
@@ -285,7 +274,7 @@ impl Peer {
             }
             Verdict::Refuse => return false,
         };
-        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else {
+        let Some(receive) = received(path, packet) else {
             return false;
         };
         let before = said.len();
@@ -383,7 +372,9 @@ impl Peer {
                     break;
                 }
                 Ok(Output::Transmit(t)) => {
-                    said.push(Said::Transmit(Transmit { from: t.source, to: t.destination, contents: t.contents }))
+                    let transport = if t.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+                    let path = Path { transport, remote: t.destination, local: t.source };
+                    said.push(Said::Transmit(Transmit { path, contents: t.contents }));
                 }
                 Ok(Output::Event(event)) => self.heard(event, said),
                 Err(error) => {
@@ -471,6 +462,14 @@ fn codec(codec: RtcCodec) -> Option<Codec> {
         RtcCodec::Vp8 => Some(Codec::Vp8),
         _ => None,
     }
+}
+
+fn received(path: Path, packet: &[u8]) -> Option<Receive<'_>> {
+    let protocol = match path.transport {
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+    };
+    Receive::new(protocol, path.remote, path.local, packet).ok()
 }
 
 fn kind(error: &RtcError) -> &'static str {

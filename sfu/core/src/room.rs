@@ -5,10 +5,10 @@
 
 mod forwarding;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::event::{Demand, EventKind};
+use crate::net::Path;
 use crate::offer::OfferError;
 pub use crate::outbox::{Outbox, Tally};
 use crate::peer::{Peer, Said};
@@ -113,23 +113,15 @@ impl Room {
     }
 
     /// Whether a STUN message from a new address proves to come from this peer.
-    pub fn accepts(&self, key: PeerKey, from: SocketAddr, to: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        self.seat(key).is_some_and(|at| self.seats[at].peer.accepts(from, to, datagram, now))
+    pub fn accepts(&self, key: PeerKey, path: Path, packet: &[u8], now: Instant) -> bool {
+        self.seat(key).is_some_and(|at| self.seats[at].peer.accepts(path, packet, now))
     }
 
-    /// Takes a datagram from where this peer is known to be. What it leads to is queued until [`Room::flush`].
-    pub fn receive(
-        &mut self,
-        key: PeerKey,
-        from: SocketAddr,
-        to: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    /// Takes a packet from where this peer is known to be. What it leads to is queued until [`Room::flush`].
+    pub fn receive(&mut self, key: PeerKey, path: Path, packet: &[u8], now: Instant, out: &mut Outbox) {
         let Some(at) = self.seat(key) else { return };
         let seat = &mut self.seats[at];
-        if !seat.peer.receive(from, to, datagram, now, &mut self.said) {
+        if !seat.peer.receive(path, packet, now, &mut self.said) {
             out.tally.dropped_guard += 1;
             return;
         }

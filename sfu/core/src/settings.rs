@@ -1,8 +1,8 @@
 //! What all rooms of a worker share.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::net::Candidates;
 use crate::peer::Identity;
 
 /// What peers and rooms may take.
@@ -24,7 +24,7 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub(crate) identity: Identity,
-    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) candidates: Candidates,
     pub(crate) limits: Limits,
     /// An instant and the same in microseconds since the Unix epoch.
     clock: (Instant, i64),
@@ -32,7 +32,7 @@ pub struct Settings {
 
 impl Settings {
     /// Settings with a new DTLS certificate. `unix_us` is `now` in microseconds since the Unix epoch.
-    pub fn new(candidates: Vec<SocketAddr>, limits: Limits, now: Instant, unix_us: i64) -> Self {
+    pub fn new(candidates: Candidates, limits: Limits, now: Instant, unix_us: i64) -> Self {
         Self { identity: Identity::new(), candidates, limits, clock: (now, unix_us) }
     }
 

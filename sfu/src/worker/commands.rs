@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 use std::time::Instant;
 
+use sfu_core::Transport;
 use sfu_core::event::Demand;
 use sfu_core::offer::OfferError;
 use sfu_core::room::Room;
@@ -54,7 +55,7 @@ impl Worker {
             Command::Close { room, peer } => {
                 self.at(room, |room, out| room.close(peer, now, out));
                 if let Some(n) = self.by_key.get(&room).copied() {
-                    self.forget(n, peer);
+                    self.forget(n, peer, now);
                 }
             }
             Command::CloseRoom { room } => {
@@ -64,7 +65,7 @@ impl Worker {
                     let gone: Vec<PeerKey> =
                         self.whereabouts.keys().filter(|(place, _)| *place == n).map(|(_, peer)| *peer).collect();
                     for peer in gone {
-                        self.forget(n, peer);
+                        self.forget(n, peer, now);
                     }
                     self.places[n] = None;
                     self.free.push(n);
@@ -103,7 +104,7 @@ impl Worker {
         });
         let answered = answered?;
         if answered.fresh {
-            self.forget(n, peer);
+            self.forget(n, peer, now);
         }
         let about = self.whereabouts.entry((n, peer)).or_default();
         self.by_ufrag.remove(&std::mem::replace(&mut about.ufrag, ufrag.clone()));
@@ -136,12 +137,17 @@ impl Worker {
     }
 
     /// Forgets where a peer was.
-    fn forget(&mut self, n: usize, peer: PeerKey) {
+    fn forget(&mut self, n: usize, peer: PeerKey, now: Instant) {
         if let Some(about) = self.whereabouts.remove(&(n, peer)) {
             self.by_ufrag.remove(&about.ufrag);
             for address in about.addresses {
                 if self.by_address.get(&address) == Some(&Route { place: n, peer }) {
                     self.by_address.remove(&address);
+                    if let (Transport::Tcp, remote) = address
+                        && let Some(streams) = &mut self.streams
+                    {
+                        streams.left(remote, now);
+                    }
                 }
             }
         }

@@ -17,7 +17,7 @@ use sfu::{Config, Event, Limits, PeerKey, RoomKey, Sfu};
 pub const ROOM: RoomKey = RoomKey(77);
 
 pub fn config(workers: usize) -> Config {
-    Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers, limits: Limits::default() }
+    Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers, tcp: true, limits: Limits::default() }
 }
 
 pub fn start() -> (Sfu, tokio::sync::mpsc::Receiver<Event>) {

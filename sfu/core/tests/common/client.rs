@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite, Vp8Descriptor};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -47,6 +47,7 @@ pub struct Client {
     pub rtc: Rtc,
     pub id: u8,
     pub address: SocketAddr,
+    pub protocol: Protocol,
     pub connected: bool,
     pub outgoing: Vec<(SocketAddr, Vec<u8>)>,
     pub received: Vec<Received>,
@@ -68,13 +69,24 @@ fn sending(seq: u64, time: u32, picture: u16) -> Sending {
 
 impl Client {
     pub fn new(id: u8, address: SocketAddr, now: Instant) -> Self {
+        Self::with(id, address, Protocol::Udp, Candidate::host(address, "udp").unwrap(), now)
+    }
+
+    /// A client in a network that lets only TCP out; `address` is its end of the connection.
+    pub fn by_tcp(id: u8, address: SocketAddr, now: Instant) -> Self {
+        let candidate = Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().unwrap();
+        Self::with(id, address, Protocol::Tcp, candidate, now)
+    }
+
+    fn with(id: u8, address: SocketAddr, protocol: Protocol, candidate: Candidate, now: Instant) -> Self {
         let mut rtc =
             RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        rtc.add_local_candidate(candidate);
         Self {
             rtc,
             id,
             address,
+            protocol,
             connected: false,
             outgoing: vec![],
             received: vec![],
@@ -122,7 +134,7 @@ impl Client {
     }
 
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
-        let Ok(receive) = Receive::new(Protocol::Udp, from, self.address, datagram) else {
+        let Ok(receive) = Receive::new(self.protocol, from, self.address, datagram) else {
             return;
         };
         let input = Input::Receive(now, receive);
@@ -139,7 +151,10 @@ impl Client {
                     self.deadline = at;
                     return;
                 }
-                Output::Transmit(t) => self.outgoing.push((t.destination, t.contents.to_vec())),
+                Output::Transmit(t) => {
+                    assert_eq!(t.proto, self.protocol, "no packet goes over what the network does not let out");
+                    self.outgoing.push((t.destination, t.contents.to_vec()));
+                }
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::KeyframeRequest(request)) => {
                     let name = request.rid.map_or("-".to_owned(), |rid| rid.to_string());

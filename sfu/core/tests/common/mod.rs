@@ -13,6 +13,7 @@ use sfu_core::event::EventKind;
 use sfu_core::room::{Limits, Outbox, Room, Settings};
 use sfu_core::stun;
 use sfu_core::tap::{PeerKey, TapPacket};
+use sfu_core::{Candidates, Path};
 
 pub const SERVER: &str = "10.0.0.1:3478";
 
@@ -84,7 +85,8 @@ impl World {
     )]
     pub fn with_limits(rooms: usize, seed: u64, limits: Limits) -> Self {
         let start = Instant::now();
-        let settings = Settings::new(vec![SERVER.parse().unwrap()], limits, start, 1_000_000);
+        let settings =
+            Settings::new(Candidates { udp: vec![SERVER.parse().unwrap()], tcp: vec![] }, limits, start, 1_000_000);
         Self {
             start,
             now: start,
@@ -229,17 +231,17 @@ impl World {
     }
 
     fn arrive_at_server(&mut self, from: SocketAddr, bytes: &[u8]) {
-        let to = SERVER.parse().unwrap();
+        let path = Path::udp(from, SERVER.parse().unwrap());
         if stun::is_stun(bytes)
             && let Some(named) = stun::named_ufrag(bytes).and_then(|ufrag| self.ufrags.get(ufrag)).copied()
-            && self.rooms[named.0].accepts(named.1, from, to, bytes, self.now)
+            && self.rooms[named.0].accepts(named.1, path, bytes, self.now)
         {
             self.routes.insert(from, named);
         }
         let Some((room, key)) = self.routes.get(&from).copied() else {
             return;
         };
-        self.rooms[room].receive(key, from, to, bytes, self.now, &mut self.out);
+        self.rooms[room].receive(key, path, bytes, self.now, &mut self.out);
         self.collect(room);
     }
 
@@ -250,10 +252,10 @@ impl World {
         self.taps.append(&mut self.out.taps);
         for transmit in std::mem::take(&mut self.out.transmits) {
             let rtp = (128..192).contains(&transmit.contents[0]) && !(64..96).contains(&(transmit.contents[1] & 0x7f));
-            if rtp && let Some(client) = self.clients.iter().find(|client| client.address == transmit.to) {
+            if rtp && let Some(client) = self.clients.iter().find(|client| client.address == transmit.path.remote) {
                 *self.rtp_to.entry(client.id).or_default() += 1;
             }
-            self.send(transmit.from, transmit.to, transmit.contents.to_vec(), self.loss.1);
+            self.send(transmit.path.local, transmit.path.remote, transmit.contents.to_vec(), self.loss.1);
         }
     }
 

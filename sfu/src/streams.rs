@@ -1,0 +1,285 @@
+//! ICE-TCP (RFC 6544): for networks that let no UDP out. One listener on the worker's media port; each connection
+//! carries the packets of one client, framed by RFC 4571.
+//!
+//! A connection says nothing of who it is: its first packets have to prove that by STUN, as those of an unknown UDP
+//! source do, and soon. What a client does not take in time is dropped, pictures before sound.
+
+use std::collections::HashMap;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::time::{Duration, Instant};
+
+use sfu_core::{Path, Transport};
+
+use crate::framing::{Deframer, frame};
+use crate::sys::{self, Interest, Readiness};
+
+/// Connections of one worker, and of one network (an IPv4 address, an IPv6 /64): a clinic behind one address has a
+/// few rooms' worth of people.
+const CONNECTIONS: usize = 4_096;
+const PER_NETWORK: usize = 256;
+/// Within this time a connection has to prove whose it is.
+const PROOF_WITHIN: Duration = Duration::from_secs(5);
+/// A connection that says nothing for so long is closed; ICE checks consent every few seconds (RFC 7675).
+const SILENT: Duration = Duration::from_secs(30);
+/// What a departed client is still sent, before its connection is closed.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Pictures wait at most so long for a client that does not read, sound a little longer: then they are of no use.
+const PICTURES_WAIT: Duration = Duration::from_millis(300);
+const SOUND_WAITS: Duration = Duration::from_secs(2);
+/// Packets up to this size count as sound (or as something small that is needed): 20 ms of Opus stay below it.
+const SMALL: usize = 400;
+/// Bytes that wait for one client at most.
+const PENDING: usize = 512 << 10;
+/// Bytes that the kernel holds unsent for one client: what waits here can still be dropped, what waits there can't.
+const UNSENT: u32 = 32 << 10;
+/// Bytes that are read from one connection in one round, so that none starves the others.
+const READ: usize = 32 << 10;
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+struct Stream {
+    socket: TcpStream,
+    path: Path,
+    deframer: Deframer,
+    outgoing: Vec<u8>,
+    /// Of `outgoing`: sent already.
+    sent: usize,
+    /// Since when something waits.
+    stalled: Option<Instant>,
+    awaits_room: bool,
+    proved: bool,
+    heard: Instant,
+    close_at: Option<Instant>,
+}
+
+/// The listener and its connections.
+pub(crate) struct Streams {
+    listener: TcpListener,
+    readiness: Readiness,
+    streams: Vec<Option<Stream>>,
+    free: Vec<usize>,
+    by_remote: HashMap<SocketAddr, usize>,
+    networks: HashMap<[u8; 16], usize>,
+    candidates: Vec<SocketAddr>,
+    buffer: Vec<u8>,
+    sweep_at: Instant,
+    /// Connections that ended since the caller last looked.
+    pub ended: Vec<SocketAddr>,
+    /// Packets that were dropped because a client did not take them.
+    pub dropped: u64,
+}
+
+/// The listener's token; connection `n` has `n + 1`.
+const LISTENER: u64 = 0;
+
+impl Streams {
+    pub(crate) fn new(listener: TcpListener, candidates: Vec<SocketAddr>, now: Instant) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let readiness = Readiness::new()?;
+        readiness.add(listener.as_raw_fd(), LISTENER, Interest::Read)?;
+        Ok(Self {
+            listener,
+            readiness,
+            streams: Vec::new(),
+            free: Vec::new(),
+            by_remote: HashMap::new(),
+            networks: HashMap::new(),
+            candidates,
+            buffer: vec![0; READ],
+            sweep_at: now + SWEEP_EVERY,
+            ended: Vec::new(),
+            dropped: 0,
+        })
+    }
+
+    /// Can be waited for: readable when something here wants attention.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.readiness.fd()
+    }
+
+    /// When to come at the latest, if there are connections to look after.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        (!self.by_remote.is_empty()).then_some(self.sweep_at)
+    }
+
+    /// Accepts, reads, and writes what waited. `packet` says whether a packet came from somebody known or proved to.
+    pub(crate) fn turn(&mut self, now: Instant, mut packet: impl FnMut(Path, &[u8]) -> bool) {
+        for (token, interest) in self.readiness.ready() {
+            if token == LISTENER {
+                self.accept(now);
+                continue;
+            }
+            let n = usize::try_from(token - 1).unwrap_or(usize::MAX);
+            let alive = self.streams.get_mut(n).and_then(Option::as_mut).is_none_or(|stream| {
+                (interest == Interest::Read || stream.write(&self.readiness, token, now))
+                    && stream.read(&mut self.buffer, now, &mut packet)
+            });
+            if !alive {
+                self.close(n);
+            }
+        }
+        if now >= self.sweep_at {
+            self.sweep_at = now + SWEEP_EVERY;
+            self.sweep(now);
+        }
+    }
+
+    /// Sends a packet to the client at `to`, or drops it if the client does not take what it gets.
+    pub(crate) fn send(&mut self, to: SocketAddr, packet: &[u8], now: Instant) {
+        let Some(n) = self.by_remote.get(&to).copied() else {
+            self.dropped += 1;
+            return;
+        };
+        let Some(stream) = &mut self.streams[n] else { return };
+        if !stream.queue(packet, now) {
+            self.dropped += 1;
+        } else if !stream.write(&self.readiness, n as u64 + 1, now) {
+            self.close(n);
+        }
+    }
+
+    /// The client at `remote` has left: it is told so, then its connection goes.
+    pub(crate) fn left(&mut self, remote: SocketAddr, now: Instant) {
+        if let Some(Some(stream)) = self.by_remote.get(&remote).map(|n| &mut self.streams[*n]) {
+            stream.close_at = Some(now + FAREWELL);
+        }
+    }
+
+    /// Connections now.
+    pub(crate) fn open(&self) -> usize {
+        self.by_remote.len()
+    }
+
+    fn accept(&mut self, now: Instant) {
+        // Whatever fails here failed for one connection, not for the listener.
+        while let Ok((socket, remote)) = self.listener.accept() {
+            let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+            let crowd = self.networks.entry(network(remote.ip())).or_default();
+            if self.by_remote.len() >= CONNECTIONS || *crowd >= PER_NETWORK {
+                continue;
+            }
+            let here = socket.local_addr().map(|local| local.ip().to_canonical()).ok();
+            let named = self.candidates.iter().find(|candidate| Some(candidate.ip()) == here);
+            let Some(local) = named.or(self.candidates.first()).copied() else { continue };
+            let set = [socket.set_nonblocking(true), socket.set_nodelay(true), sys::limit_unsent(&socket, UNSENT)];
+            let n = self.free.pop().unwrap_or_else(|| {
+                self.streams.push(None);
+                self.streams.len() - 1
+            });
+            if set.iter().any(Result::is_err)
+                || self.readiness.add(socket.as_raw_fd(), n as u64 + 1, Interest::Read).is_err()
+            {
+                self.free.push(n);
+                continue;
+            }
+            *crowd += 1;
+            self.by_remote.insert(remote, n);
+            self.streams[n] = Some(Stream {
+                socket,
+                path: Path { transport: Transport::Tcp, remote, local },
+                deframer: Deframer::default(),
+                outgoing: Vec::new(),
+                sent: 0,
+                stalled: None,
+                awaits_room: false,
+                proved: false,
+                heard: now,
+                close_at: Some(now + PROOF_WITHIN),
+            });
+        }
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        for n in 0..self.streams.len() {
+            let over = self.streams[n].as_ref().is_some_and(|stream| {
+                now >= stream.heard + SILENT || stream.close_at.is_some_and(|deadline| now >= deadline)
+            });
+            if over {
+                self.close(n);
+            }
+        }
+    }
+
+    fn close(&mut self, n: usize) {
+        // Dropping the socket takes it out of the readiness list.
+        let Some(stream) = self.streams[n].take() else { return };
+        let remote = stream.path.remote;
+        self.by_remote.remove(&remote);
+        if let Some(crowd) = self.networks.get_mut(&network(remote.ip())) {
+            *crowd -= 1;
+            if *crowd == 0 {
+                self.networks.remove(&network(remote.ip()));
+            }
+        }
+        self.free.push(n);
+        self.ended.push(remote);
+    }
+}
+
+impl Stream {
+    /// False: the connection is over.
+    fn read(&mut self, buffer: &mut [u8], now: Instant, packet: &mut impl FnMut(Path, &[u8]) -> bool) -> bool {
+        let count = match self.socket.read(buffer) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(error) => return matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        };
+        self.heard = now;
+        let path = self.path;
+        let mut proved = false;
+        let framed = self.deframer.push(&buffer[..count], |bytes| proved |= packet(path, bytes));
+        if proved && !std::mem::replace(&mut self.proved, true) {
+            self.close_at = None;
+        }
+        framed.is_ok()
+    }
+
+    /// False: dropped.
+    fn queue(&mut self, packet: &[u8], now: Instant) -> bool {
+        let waits = self.stalled.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let longest = if packet.len() > SMALL { PICTURES_WAIT } else { SOUND_WAITS };
+        if waits > longest || self.outgoing.len() - self.sent + packet.len() > PENDING {
+            return false;
+        }
+        frame(packet, &mut self.outgoing)
+    }
+
+    /// Writes what waits, as far as the kernel takes it. False: the connection is over.
+    fn write(&mut self, readiness: &Readiness, token: u64, now: Instant) -> bool {
+        while self.sent < self.outgoing.len() {
+            match self.socket.write(&self.outgoing[self.sent..]) {
+                Ok(0) => return false,
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return false,
+            }
+        }
+        if self.sent == self.outgoing.len() {
+            self.outgoing.clear();
+            self.sent = 0;
+            self.stalled = None;
+        } else {
+            self.stalled.get_or_insert(now);
+            if self.sent > PENDING {
+                self.outgoing.drain(..self.sent);
+                self.sent = 0;
+            }
+        }
+        let waits = self.stalled.is_some();
+        if waits != std::mem::replace(&mut self.awaits_room, waits) {
+            let interest = if waits { Interest::ReadAndWrite } else { Interest::Read };
+            return readiness.change(self.socket.as_raw_fd(), token, interest).is_ok();
+        }
+        true
+    }
+}
+
+/// What counts as one place: an IPv4 address, or an IPv6 /64.
+fn network(ip: IpAddr) -> [u8; 16] {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).octets(),
+    }
+}
