@@ -112,6 +112,8 @@ impl Http {
 pub struct Media {
     /// UDP and TCP address of the first worker; worker n listens on the port plus n.
     pub listen: SocketAddr,
+    /// Tell clients of UDP. Off where nothing but TCP gets in.
+    pub udp: bool,
     /// Take media by TCP as well, on the same ports, from networks that let no UDP out (ICE-TCP, RFC 6544).
     pub tcp: bool,
     /// Addresses that clients reach the media port at, when they differ from `listen` (NAT).
@@ -237,6 +239,7 @@ impl Default for Media {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3478)),
+            udp: true,
             tcp: true,
             public_addresses: Vec::new(),
             workers: 0,
@@ -381,6 +384,9 @@ impl Config {
                 "media.max_participants",
                 format!("{} is out of range; allowed are 2 to 32", self.media.max_participants),
             );
+        }
+        if !self.media.udp && !self.media.tcp {
+            return wrong("media.udp, media.tcp", "one of the two must be on: media has no other way".into());
         }
         if self.media.listen.port() == 0 {
             return wrong(

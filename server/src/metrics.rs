@@ -17,7 +17,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_gauge!("bedside_process_cpu_seconds_total", "CPU time of this process, user and system.");
     metrics::describe_gauge!("bedside_process_resident_bytes", "Resident memory of this process.");
     metrics::describe_counter!("bedside_sfu_packets_forwarded_total", "RTP packets sent to receivers.");
-    metrics::describe_counter!("bedside_sfu_datagrams_received_total", "UDP datagrams received on media ports.");
+    metrics::describe_counter!("bedside_sfu_datagrams_received_total", "Datagrams, and packets by TCP, received on media ports.");
     metrics::describe_counter!(
         "bedside_sfu_datagrams_refused_total",
         "Datagrams of nobody we know, or that failed a guard."
@@ -25,6 +25,11 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!(
         "bedside_sfu_packets_withheld_total",
         "RTP packets of people who were not admitted; forwarded to nobody."
+    );
+    metrics::describe_gauge!("bedside_sfu_tcp_connections", "Connections that carry media by TCP, or have yet to prove whose they are.");
+    metrics::describe_counter!(
+        "bedside_sfu_tcp_refused_total",
+        "TCP connections on media ports beyond a limit, or that did not prove in time whose they are."
     );
     metrics::describe_counter!("bedside_sfu_cpu_microseconds_total", "CPU time of the media worker threads.");
     Ok(handle)
@@ -43,6 +48,8 @@ pub fn observe(sfu: &sfu::Counters) {
     metrics::counter!("bedside_recorder_packets_dropped_total").absolute(sfu.dropped_tap);
     metrics::counter!("bedside_sfu_nacks_received_total").absolute(sfu.nacks);
     metrics::counter!("bedside_sfu_keyframe_requests_total").absolute(sfu.plis);
+    metrics::gauge!("bedside_sfu_tcp_connections").set(sfu.streams as f64);
+    metrics::counter!("bedside_sfu_tcp_refused_total").absolute(sfu.streams_refused);
     metrics::gauge!("bedside_sfu_rooms").set(sfu.rooms as f64);
     metrics::gauge!("bedside_sfu_peers").set(sfu.peers as f64);
     metrics::counter!("bedside_sfu_cpu_microseconds_total").absolute(sfu.cpu_us);

@@ -141,7 +141,8 @@ fn sfu_config(config: &Config) -> sfu::Config {
         bind: config.media.listen,
         public: config.media.public_addresses.clone(),
         workers: config.media.workers,
-        tcp: config.media.tcp,
+        udp: config.media.udp,
+        tcp: config.media.tcp.then(sfu::TcpLimits::default),
         limits: sfu::Limits { peers_per_room: config.media.max_participants, ..sfu::Limits::default() },
     }
 }

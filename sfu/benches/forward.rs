@@ -87,7 +87,7 @@ fn pause() {
 /// CPU microseconds per packet received, and packets received per second, for each run.
 async fn measure(load: Load) -> (Vec<f64>, Vec<f64>) {
     let bind = "127.0.0.1:0".parse().unwrap();
-    let config = Config { bind, public: vec![], workers: 1, tcp: true, limits: Limits::default() };
+    let config = Config { bind, public: vec![], workers: 1, udp: true, tcp: None, limits: Limits::default() };
     let (sfu, mut events) = Sfu::start(config).unwrap();
     let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
     let mut clients = vec![];

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sfu_core::event::{Demand, EventKind};
 use sfu_core::room::Limits;
@@ -34,10 +35,30 @@ pub struct Config {
     pub public: Vec<IpAddr>,
     /// Worker threads; 0 = one per core.
     pub workers: usize,
+    /// Tell clients of UDP. Off where nothing but TCP gets in.
+    pub udp: bool,
     /// Listen for ICE-TCP (RFC 6544) on the same ports as well.
-    pub tcp: bool,
+    pub tcp: Option<TcpLimits>,
     /// What peers and rooms may take.
     pub limits: Limits,
+}
+
+/// What connections of one worker may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// All of them.
+    pub connections: usize,
+    /// Those of one network (an IPv4 address, an IPv6 /64): a clinic behind one address has a few rooms' worth of
+    /// people.
+    pub per_network: usize,
+    /// Within this time a connection has to prove whose it is.
+    pub proof_within: Duration,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self { connections: 4_096, per_network: 256, proof_within: Duration::from_secs(5) }
+    }
 }
 
 /// Why the SFU did not start. Nothing is left running or bound.
@@ -137,6 +158,8 @@ pub struct Counters {
     pub peers: u64,
     /// TCP connections now.
     pub streams: u64,
+    /// TCP connections that were not taken, or did not prove in time whose they are.
+    pub streams_refused: u64,
     /// Processor time of the worker threads, microseconds.
     pub cpu_us: u64,
 }

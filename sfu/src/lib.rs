@@ -1,7 +1,7 @@
 //! Sockets, threads and timers around `sfu-core`.
 //!
-//! One worker thread per core owns whole rooms, one UDP socket, its ICE-TCP connections and one timer heap; nothing on the packet path is
-//! shared or locked. Other threads reach a worker only through its bounded command queue ([`Sfu`]), and hear of
+//! One worker thread per core owns whole rooms, one UDP socket, its ICE-TCP connections and one timer heap; nothing on
+//! the packet path is shared or locked. Other threads reach a worker only through its bounded command queue ([`Sfu`]), and hear of
 //! it through the event channel that [`Sfu::start`] returns. What happens to a packet is `sfu-core`'s business;
 //! who may join a room is the caller's.
 
@@ -13,7 +13,7 @@ mod tally;
 mod tap_sink;
 mod worker;
 
-pub use handle::{Answer, Config, Counters, Event, OfferError, Sfu, StartError};
+pub use handle::{Answer, Config, Counters, Event, OfferError, Sfu, StartError, TcpLimits};
 pub use sfu_core::event::{Demand, Direction, EventKind, Interval, Slot};
 pub use sfu_core::quality;
 pub use sfu_core::room::Limits;

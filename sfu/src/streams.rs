@@ -13,14 +13,9 @@ use std::time::{Duration, Instant};
 use sfu_core::{Path, Transport};
 
 use crate::framing::{Deframer, frame};
+use crate::handle::TcpLimits;
 use crate::sys::{self, Interest, Readiness};
 
-/// Connections of one worker, and of one network (an IPv4 address, an IPv6 /64): a clinic behind one address has a
-/// few rooms' worth of people.
-const CONNECTIONS: usize = 4_096;
-const PER_NETWORK: usize = 256;
-/// Within this time a connection has to prove whose it is.
-const PROOF_WITHIN: Duration = Duration::from_secs(5);
 /// A connection that says nothing for so long is closed; ICE checks consent every few seconds (RFC 7675).
 const SILENT: Duration = Duration::from_secs(30);
 /// What a departed client is still sent, before its connection is closed.
@@ -35,7 +30,11 @@ const PENDING: usize = 512 << 10;
 /// Bytes that the kernel holds unsent for one client: what waits here can still be dropped, what waits there can't.
 const UNSENT: u32 = 32 << 10;
 /// Bytes that are read from one connection in one round, so that none starves the others.
-const READ: usize = 32 << 10;
+const READ: usize = 16 << 10;
+/// Connections that are taken in one round, for the same reason.
+const ACCEPT: usize = 64;
+/// Memory that a client keeps for what waits, once nothing does.
+const KEPT: usize = 16 << 10;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 struct Stream {
@@ -62,19 +61,29 @@ pub(crate) struct Streams {
     by_remote: HashMap<SocketAddr, usize>,
     networks: HashMap<[u8; 16], usize>,
     candidates: Vec<SocketAddr>,
+    limits: TcpLimits,
     buffer: Vec<u8>,
     sweep_at: Instant,
+    /// The system gave no connection (out of descriptors): not asked again before the next sweep.
+    paused: bool,
     /// Connections that ended since the caller last looked.
     pub ended: Vec<SocketAddr>,
     /// Packets that were dropped because a client did not take them.
     pub dropped: u64,
+    /// Connections that were not taken, or did not prove in time whose they are.
+    pub refused: u64,
 }
 
 /// The listener's token; connection `n` has `n + 1`.
 const LISTENER: u64 = 0;
 
 impl Streams {
-    pub(crate) fn new(listener: TcpListener, candidates: Vec<SocketAddr>, now: Instant) -> io::Result<Self> {
+    pub(crate) fn new(
+        listener: TcpListener,
+        candidates: Vec<SocketAddr>,
+        limits: TcpLimits,
+        now: Instant,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let readiness = Readiness::new()?;
         readiness.add(listener.as_raw_fd(), LISTENER, Interest::Read)?;
@@ -86,10 +95,13 @@ impl Streams {
             by_remote: HashMap::new(),
             networks: HashMap::new(),
             candidates,
+            limits,
             buffer: vec![0; READ],
             sweep_at: now + SWEEP_EVERY,
+            paused: false,
             ended: Vec::new(),
             dropped: 0,
+            refused: 0,
         })
     }
 
@@ -100,7 +112,7 @@ impl Streams {
 
     /// When to come at the latest, if there are connections to look after.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        (!self.by_remote.is_empty()).then_some(self.sweep_at)
+        (self.paused || !self.by_remote.is_empty()).then_some(self.sweep_at)
     }
 
     /// Accepts, reads, and writes what waited. `packet` says whether a packet came from somebody known or proved to.
@@ -152,45 +164,66 @@ impl Streams {
     }
 
     fn accept(&mut self, now: Instant) {
-        // Whatever fails here failed for one connection, not for the listener.
-        while let Ok((socket, remote)) = self.listener.accept() {
-            let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-            let crowd = self.networks.entry(network(remote.ip())).or_default();
-            if self.by_remote.len() >= CONNECTIONS || *crowd >= PER_NETWORK {
-                continue;
+        for _ in 0..ACCEPT {
+            match self.listener.accept() {
+                Ok((socket, remote)) => {
+                    let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+                    // Whatever fails here failed for one connection, not for the listener.
+                    self.refused += u64::from(self.admit(socket, remote, now).is_none());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    // The listener stays readable: without a pause this thread would do nothing else.
+                    tracing::warn!(%error, "media by TCP: no connection could be taken");
+                    self.paused = self.readiness.change(self.listener.as_raw_fd(), LISTENER, Interest::None).is_ok();
+                    return;
+                }
             }
-            let here = socket.local_addr().map(|local| local.ip().to_canonical()).ok();
-            let named = self.candidates.iter().find(|candidate| Some(candidate.ip()) == here);
-            let Some(local) = named.or(self.candidates.first()).copied() else { continue };
-            let set = [socket.set_nonblocking(true), socket.set_nodelay(true), sys::limit_unsent(&socket, UNSENT)];
-            let n = self.free.pop().unwrap_or_else(|| {
-                self.streams.push(None);
-                self.streams.len() - 1
-            });
-            if set.iter().any(Result::is_err)
-                || self.readiness.add(socket.as_raw_fd(), n as u64 + 1, Interest::Read).is_err()
-            {
-                self.free.push(n);
-                continue;
-            }
-            *crowd += 1;
-            self.by_remote.insert(remote, n);
-            self.streams[n] = Some(Stream {
-                socket,
-                path: Path { transport: Transport::Tcp, remote, local },
-                deframer: Deframer::default(),
-                outgoing: Vec::new(),
-                sent: 0,
-                stalled: None,
-                awaits_room: false,
-                proved: false,
-                heard: now,
-                close_at: Some(now + PROOF_WITHIN),
-            });
         }
     }
 
+    /// Takes a connection, or drops it: `None`.
+    fn admit(&mut self, socket: TcpStream, remote: SocketAddr, now: Instant) -> Option<()> {
+        let crowd = self.networks.get(&network(remote.ip())).copied().unwrap_or_default();
+        // A client with the same port on two of our addresses would be two clients with one name.
+        if self.by_remote.len() >= self.limits.connections
+            || crowd >= self.limits.per_network
+            || self.by_remote.contains_key(&remote) {
+            return None;
+        }
+        let here = socket.local_addr().ok()?.ip().to_canonical();
+        let named = self.candidates.iter().find(|candidate| candidate.ip() == here);
+        let local = *named.or(self.candidates.first())?;
+        socket.set_nonblocking(true).ok()?;
+        socket.set_nodelay(true).ok()?;
+        sys::limit_unsent(&socket, UNSENT).ok()?;
+        let n = self.free.last().copied().unwrap_or(self.streams.len());
+        self.readiness.add(socket.as_raw_fd(), n as u64 + 1, Interest::Read).ok()?;
+        if self.free.pop().is_none() {
+            self.streams.push(None);
+        }
+        *self.networks.entry(network(remote.ip())).or_default() += 1;
+        self.by_remote.insert(remote, n);
+        self.streams[n] = Some(Stream {
+            socket,
+            path: Path { transport: Transport::Tcp, remote, local },
+            deframer: Deframer::default(),
+            outgoing: Vec::new(),
+            sent: 0,
+            stalled: None,
+            awaits_room: false,
+            proved: false,
+            heard: now,
+            close_at: Some(now + self.limits.proof_within),
+        });
+        Some(())
+    }
+
     fn sweep(&mut self, now: Instant) {
+        if self.paused {
+            self.paused = self.readiness.change(self.listener.as_raw_fd(), LISTENER, Interest::Read).is_err();
+        }
         for n in 0..self.streams.len() {
             let over = self.streams[n].as_ref().is_some_and(|stream| {
                 now >= stream.heard + SILENT || stream.close_at.is_some_and(|deadline| now >= deadline)
@@ -204,6 +237,7 @@ impl Streams {
     fn close(&mut self, n: usize) {
         // Dropping the socket takes it out of the readiness list.
         let Some(stream) = self.streams[n].take() else { return };
+        self.refused += u64::from(!stream.proved);
         let remote = stream.path.remote;
         self.by_remote.remove(&remote);
         if let Some(crowd) = self.networks.get_mut(&network(remote.ip())) {
@@ -218,7 +252,7 @@ impl Streams {
 }
 
 impl Stream {
-    /// False: the connection is over.
+    /// Reads once. False: the connection is over.
     fn read(&mut self, buffer: &mut [u8], now: Instant, packet: &mut impl FnMut(Path, &[u8]) -> bool) -> bool {
         let count = match self.socket.read(buffer) {
             Ok(0) => return false,
@@ -258,6 +292,7 @@ impl Stream {
         }
         if self.sent == self.outgoing.len() {
             self.outgoing.clear();
+            self.outgoing.shrink_to(KEPT);
             self.sent = 0;
             self.stalled = None;
         } else {
@@ -281,5 +316,84 @@ fn network(ip: IpAddr) -> [u8; 16] {
     match ip.to_canonical() {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).octets(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection whose other end reads nothing, with so much written that nothing more is taken.
+    fn stalled(now: Instant) -> (Stream, Readiness, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, remote) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        sys::limit_unsent(&socket, UNSENT).unwrap();
+        let readiness = Readiness::new().unwrap();
+        readiness.add(socket.as_raw_fd(), 1, Interest::Read).unwrap();
+        let path = Path { transport: Transport::Tcp, remote, local: socket.local_addr().unwrap() };
+        let mut stream = Stream {
+            socket,
+            path,
+            deframer: Deframer::default(),
+            outgoing: Vec::new(),
+            sent: 0,
+            stalled: None,
+            awaits_room: false,
+            proved: true,
+            heard: now,
+            close_at: None,
+        };
+        while stream.stalled.is_none() {
+            assert!(stream.queue(&[7; 1_200], now) && stream.write(&readiness, 1, now));
+        }
+        (stream, readiness, other)
+    }
+
+    #[test]
+    fn pictures_are_dropped_before_sound_and_sound_before_it_is_old() {
+        let now = Instant::now();
+        let (mut stream, ..) = stalled(now);
+        assert!(stream.queue(&[1; 1_200], now + PICTURES_WAIT) && stream.queue(&[1; 100], now + PICTURES_WAIT));
+        let later = now + PICTURES_WAIT + Duration::from_millis(1);
+        assert!(!stream.queue(&[1; 1_200], later), "a picture waits no longer");
+        assert!(stream.queue(&[1; 100], later) && stream.queue(&[1; 100], now + SOUND_WAITS), "sound waits on");
+        assert!(!stream.queue(&[1; 100], now + SOUND_WAITS + Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_all_that_was_queued_arrives_whole() {
+        let now = Instant::now();
+        let (mut stream, readiness, mut other) = stalled(now);
+        let mut queued = 0;
+        while stream.queue(&[7; 1_200], now) {
+            queued += 1;
+        }
+        assert!(queued > 0 && stream.outgoing.len() - stream.sent <= PENDING + 2);
+        other.set_nonblocking(true).unwrap();
+        let (mut deframer, mut buffer, mut frames) = (Deframer::default(), vec![0; READ], 0u64);
+        while stream.stalled.is_some() {
+            assert!(stream.write(&readiness, 1, now));
+            while let Ok(count) = other.read(&mut buffer) {
+                let whole = |packet: &[u8]| {
+                    assert_eq!(packet, [7; 1_200]);
+                    frames += 1;
+                };
+                deframer.push(&buffer[..count], whole).unwrap();
+            }
+        }
+        assert!(frames >= queued - 1, "{frames} of {queued} or more");
+        assert!(stream.outgoing.capacity() <= KEPT, "memory is given back");
+        assert!(stream.queue(&[1; 1_200], now + Duration::from_secs(60)), "and it is as new");
+    }
+
+    #[test]
+    fn addresses_of_one_home_count_together() {
+        let home = |text: &str| network(text.parse().unwrap());
+        assert_eq!(home("2001:db8:1:2:3::4"), home("2001:db8:1:2:5::6"));
+        assert_ne!(home("2001:db8:1:2::"), home("2001:db8:1:3::"));
+        assert_ne!(home("192.0.2.1"), home("192.0.2.2"));
+        assert_eq!(home("::ffff:192.0.2.1"), home("192.0.2.1"));
     }
 }

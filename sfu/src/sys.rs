@@ -46,6 +46,7 @@ impl Waker {
 /// What is waited for at a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interest {
+    None,
     Read,
     ReadAndWrite,
 }
@@ -82,6 +83,7 @@ impl Readiness {
 
     fn control(&self, what: libc::c_int, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
         let events = match interest {
+            Interest::None => 0,
             Interest::Read => libc::EPOLLIN,
             Interest::ReadAndWrite => libc::EPOLLIN | libc::EPOLLOUT,
         };

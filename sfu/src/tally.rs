@@ -21,6 +21,7 @@ pub(crate) struct Tally {
     pub rooms: AtomicU64,
     pub peers: AtomicU64,
     pub streams: AtomicU64,
+    pub streams_refused: AtomicU64,
     pub cpu_us: AtomicU64,
 }
 
@@ -45,6 +46,7 @@ impl Tally {
         sum.rooms += get(&self.rooms);
         sum.peers += get(&self.peers);
         sum.streams += get(&self.streams);
+        sum.streams_refused += get(&self.streams_refused);
         sum.cpu_us += get(&self.cpu_us);
     }
 }

@@ -111,7 +111,7 @@ impl Worker {
         tally: Arc<Tally>,
     ) -> Result<Self, StartError> {
         let failed = |source: io::Error| failed(address, "UDP", source);
-        let (socket, listener) = open_both(address, config.tcp)?;
+        let (socket, listener) = open_both(address, config.tcp.is_some())?;
         let bound = socket.local_addr().map_err(failed)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
         let unspecified = bound.ip().is_unspecified();
@@ -124,10 +124,15 @@ impl Worker {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let unix_us = i64::try_from(since).unwrap_or(i64::MAX);
         let now = Instant::now();
-        let streams =
-            listener.map(|listener| Streams::new(listener, candidates.clone(), now)).transpose().map_err(failed)?;
-        let tcp = if streams.is_some() { candidates.clone() } else { Vec::new() };
-        let settings = Settings::new(Candidates { udp: candidates.clone(), tcp }, config.limits, now, unix_us);
+        let streams = match (listener, config.tcp) {
+            (Some(listener), Some(limits)) => {
+                Some(Streams::new(listener, candidates.clone(), limits, now).map_err(failed)?)
+            }
+            _ => None,
+        };
+        let told = |wanted: bool| if wanted { candidates.clone() } else { Vec::new() };
+        let told = Candidates { udp: told(config.udp), tcp: told(streams.is_some()) };
+        let settings = Settings::new(told, config.limits, now, unix_us);
         let sending = Sending {
             fd: socket.as_raw_fd(),
             v6: bound.is_ipv6(),
@@ -263,6 +268,7 @@ impl Worker {
         add(&self.tally.packets_in, packets);
         add(&self.tally.bytes_in, bytes);
         add(&self.tally.dropped_send, std::mem::take(&mut streams.dropped));
+        add(&self.tally.streams_refused, std::mem::take(&mut streams.refused));
         self.tally.streams.store(streams.open() as u64, Ordering::Relaxed);
         self.streams = Some(streams);
     }

@@ -134,7 +134,7 @@ async fn quality_is_summed_up_every_five_seconds_in_both_directions() {
 async fn a_taken_port_is_named_and_nothing_is_left_bound() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let below = Config { bind: format!("127.0.0.1:{}", port - 1).parse().unwrap(), ..config(2) };
+    let below = Config { bind: format!("127.0.0.1:{}", port - 1).parse().unwrap(), tcp: None, ..config(2) };
     match Sfu::start(below) {
         Err(StartError::PortTaken { port: named, .. }) => assert_eq!(named, port),
         other => panic!("{other:?}"),

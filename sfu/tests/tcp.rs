@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::client::{Client, Metronome};
-use common::{Live, ROOM, start};
-use sfu::{EventKind, PeerKey, RoomKey, Sfu};
+use common::{Live, ROOM, config, start};
+use sfu::{Config, EventKind, PeerKey, RoomKey, Sfu, TcpLimits};
 
 /// A client on one TCP connection, with a thread.
 struct ByTcp {
@@ -25,6 +25,11 @@ struct ByTcp {
 
 impl ByTcp {
     async fn join(sfu: &Sfu, room: RoomKey, id: u8) -> Self {
+        Self::in_pieces(sfu, room, id, usize::MAX).await
+    }
+
+    /// Its network hands on so many bytes at a time.
+    async fn in_pieces(sfu: &Sfu, room: RoomKey, id: u8, piece: usize) -> Self {
         let stream = TcpStream::connect(sfu.addresses()[0]).unwrap();
         let mut client = Client::by_tcp(id, stream.local_addr().unwrap(), Instant::now());
         let (offer, pending) = client.offer();
@@ -35,7 +40,7 @@ impl ByTcp {
         let (deaf, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let thread = {
             let (client, deaf, stop) = (client.clone(), deaf.clone(), stop.clone());
-            std::thread::spawn(move || run(&client, stream, &deaf, &stop))
+            std::thread::spawn(move || run(&client, stream, piece, &deaf, &stop))
         };
         Self { key: PeerKey(u128::from(id)), client, deaf, stop, thread: Some(thread) }
     }
@@ -62,7 +67,7 @@ impl Drop for ByTcp {
     }
 }
 
-fn run(client: &Mutex<Client>, mut stream: TcpStream, deaf: &AtomicBool, stop: &AtomicBool) {
+fn run(client: &Mutex<Client>, mut stream: TcpStream, piece: usize, deaf: &AtomicBool, stop: &AtomicBool) {
     let server: SocketAddr = stream.peer_addr().unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -97,7 +102,8 @@ fn run(client: &Mutex<Client>, mut stream: TcpStream, deaf: &AtomicBool, stop: &
             assert_eq!(to, server);
             let mut framed = u16::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
             framed.extend_from_slice(&bytes);
-            if stream.write_all(&framed).is_err() {
+            // Without Nagle's delay each write is a segment of its own.
+            if framed.chunks(piece).any(|part| stream.write_all(part).is_err()) {
                 return;
             }
         }
@@ -177,6 +183,7 @@ async fn strangers_get_no_answer_and_are_sent_away() {
     let (host, patient) = (Live::join(&sfu, ROOM, 1).await, ByTcp::join(&sfu, ROOM, 2).await);
     sfu.admit(ROOM, host.key);
     sfu.admit(ROOM, patient.key);
+    patient.until("media flows", |c| c.from(1) > 50).await;
     let mut stun = vec![0, 1, 0, 16, 0x21, 0x12, 0xa4, 0x42];
     stun.extend_from_slice(&[9; 12]);
     stun.extend_from_slice(b"\0\x06\0\x09nobo:ther\0\0\0");
@@ -188,43 +195,92 @@ async fn strangers_get_no_answer_and_are_sent_away() {
         framed(&stun),
         framed(&[0x80; 1_000]),
         vec![0, 0],
+        vec![0xff, 0xff],
+        vec![0, 100, 1, 2, 3],
         framed(&[0; 1]).repeat(1_000),
     ];
-    for said in says {
-        let mut stream = TcpStream::connect(sfu.addresses()[0]).unwrap();
-        // The server may close before all is written.
-        let _sent: std::io::Result<()> = stream.write_all(&said);
+    let strangers: Vec<(Vec<u8>, TcpStream)> = says
+        .into_iter()
+        .map(|said| {
+            let mut stream = TcpStream::connect(sfu.addresses()[0]).unwrap();
+            // The server may close before all is written.
+            let _sent: std::io::Result<()> = stream.write_all(&said);
+            (said, stream)
+        })
+        .collect();
+    let before = patient.client.lock().unwrap().from(1);
+    for (said, stream) in strangers {
         let answer = tokio::task::spawn_blocking(move || ended(stream)).await.unwrap();
         assert_eq!(answer, b"", "after {:?}", String::from_utf8_lossy(&said[..said.len().min(20)]));
     }
-    patient.until("the visit goes on", |c| c.from(1) > 300).await;
+    patient.until("the visit goes on", |c| c.from(1) > before + 100).await;
     assert_eq!(sfu.counters().peers, 2);
     sfu.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_address_gets_a_bounded_number_of_connections() {
-    let (sfu, _events) = start();
-    let all: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(sfu.addresses()[0]).unwrap()).collect();
-    let ends = all.iter().map(|stream| ended(stream.try_clone().unwrap()));
-    // Every one of them ends: those beyond the bound at once, the others when their time for a proof is over.
-    let most = Arc::new(Mutex::new(0));
-    let (watched, sfu_watched) = (most.clone(), sfu.clone());
-    let watch = tokio::spawn(async move {
-        loop {
-            let mut most = watched.lock().unwrap();
-            *most = sfu_watched.counters().streams.max(*most);
-            drop(most);
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    });
-    assert_eq!(tokio::task::block_in_place(|| ends.filter(Vec::is_empty).count()), 400);
-    watch.abort();
-    assert_eq!(*most.lock().unwrap(), 256);
+/// Waits until that many connections are open.
+async fn open(sfu: &Sfu, connections: u64) {
     let end = Instant::now() + Duration::from_secs(20);
-    while sfu.counters().streams > 0 {
-        assert!(Instant::now() < end, "connections stay: {:?}", sfu.counters());
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    while sfu.counters().streams != connections {
+        assert!(Instant::now() < end, "never {connections}: {:?}", sfu.counters());
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+#[tokio::test]
+async fn one_address_gets_a_bounded_number_of_connections() {
+    // An hour to prove it: nothing ends by time in this test.
+    let limits = TcpLimits { connections: 100, per_network: 8, proof_within: Duration::from_secs(3_600) };
+    let (sfu, _events) = Sfu::start(Config { tcp: Some(limits), ..config(1) }).unwrap();
+    let mut taken: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(sfu.addresses()[0]).unwrap()).collect();
+    open(&sfu, 8).await;
+    for _ in 0..40 {
+        let beyond = TcpStream::connect(sfu.addresses()[0]).unwrap();
+        assert_eq!(tokio::task::spawn_blocking(move || ended(beyond)).await.unwrap(), b"");
+    }
+    assert_eq!((sfu.counters().streams, sfu.counters().streams_refused), (8, 40));
+    taken.truncate(3);
+    open(&sfu, 3).await;
+    taken.push(TcpStream::connect(sfu.addresses()[0]).unwrap());
+    open(&sfu, 4).await;
+    sfu.shutdown().await;
+}
+
+#[tokio::test]
+async fn idle_strangers_in_numbers_are_sent_away_and_a_call_goes_on() {
+    let limits = TcpLimits { proof_within: Duration::from_millis(100), ..TcpLimits::default() };
+    let (sfu, _events) = Sfu::start(Config { tcp: Some(limits), ..config(1) }).unwrap();
+    let (host, patient) = (Live::join(&sfu, ROOM, 1).await, Live::join(&sfu, ROOM, 2).await);
+    sfu.admit(ROOM, host.key);
+    sfu.admit(ROOM, patient.key);
+    let idle: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(sfu.addresses()[0]).unwrap()).collect();
+    let ends = tokio::task::spawn_blocking(|| idle.into_iter().map(ended).filter(Vec::is_empty).count());
+    assert_eq!(ends.await.unwrap(), 200);
+    open(&sfu, 0).await;
+    assert_eq!(sfu.counters().streams_refused, 200);
+    host.until("the call goes on", |c| c.from(2) > 100).await;
+    sfu.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_network_that_hands_on_three_bytes_at_a_time_loses_nothing() {
+    let (sfu, _events) = start();
+    let (host, patient) = (Live::join(&sfu, ROOM, 1).await, ByTcp::in_pieces(&sfu, ROOM, 2, 3).await);
+    sfu.admit(ROOM, host.key);
+    sfu.admit(ROOM, patient.key);
+    host.until("sound comes", |c| c.received.iter().filter(|p| p.layer.is_none()).count() > 100).await;
+    let sound: Vec<u64> = host.with(|c| c.received.iter().filter(|p| p.layer.is_none()).map(|p| p.seq).collect());
+    assert!(sound.windows(2).all(|pair| pair[1] == pair[0] + 1), "{sound:?}");
+    sfu.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_udp_only_tcp_is_told() {
+    let (sfu, _events) = Sfu::start(Config { udp: false, ..config(1) }).unwrap();
+    let mut client = Client::new(1, "127.0.0.1:9".parse().unwrap(), Instant::now());
+    let (offer, _) = client.offer();
+    let answer = sfu.offer(ROOM, PeerKey(1), offer).await.unwrap().sdp;
+    let candidates: Vec<&str> = answer.lines().filter(|line| line.starts_with("a=candidate:")).collect();
+    assert!(!candidates.is_empty() && candidates.iter().all(|line| line.contains(" tcp ")), "{candidates:?}");
     sfu.shutdown().await;
 }

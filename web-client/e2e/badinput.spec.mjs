@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Server, dataFolder, freeTcpPort, freeUdpPorts, runToEnd, stopDatabaseOf } from './lib/server.mjs';
+import { Server, dataFolder, freeTcpPort, freeMediaPorts, runToEnd, stopDatabaseOf } from './lib/server.mjs';
 
 const run = promisify(execFile);
 const ROOT = process.getuid() === 0;
@@ -16,7 +16,7 @@ const ROOT = process.getuid() === 0;
 /** `serve` over a folder of its own, expected to refuse. */
 async function refused({ data, http, media, args = [], env = {}, through = [] }) {
   const port = http ?? (await freeTcpPort());
-  const udp = media ?? (await freeUdpPorts(8));
+  const udp = media ?? (await freeMediaPorts(8));
   const all = ['serve', '--demo', '--data', data, '--http', `127.0.0.1:${port}`, '--media', `127.0.0.1:${udp}`, ...args];
   const end = await runToEnd(all, { env, through });
   assert.equal(end.signal, null, `it ends by itself; it said: ${end.stdout}${end.stderr}`);
@@ -75,7 +75,7 @@ describe('what an operator can get wrong', { timeout: 240_000 }, () => {
   });
 
   test('a taken media port is named', async () => {
-    const media = await freeUdpPorts(8);
+    const media = await freeMediaPorts(8);
     const holder = createSocket('udp4');
     await new Promise((resolve) => holder.bind(media, '127.0.0.1', resolve));
     try {

@@ -12,12 +12,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use client::{Client, Metronome};
-use sfu::{Config, Event, Limits, PeerKey, RoomKey, Sfu};
+use sfu::{Config, Event, Limits, PeerKey, RoomKey, Sfu, TcpLimits};
 
 pub const ROOM: RoomKey = RoomKey(77);
 
 pub fn config(workers: usize) -> Config {
-    Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers, tcp: true, limits: Limits::default() }
+    Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers, udp: true, tcp: Some(TcpLimits::default()), limits: Limits::default() }
 }
 
 pub fn start() -> (Sfu, tokio::sync::mpsc::Receiver<Event>) {

@@ -67,6 +67,20 @@ export async function mediaCounters() {
   return sum;
 }
 
+/** What carries the media of each open peer connection: `{protocol, local, relay}` of the pair in use. */
+export async function mediaPaths() {
+  const paths = [];
+  for (const peer of window.__bedsidePeers ?? []) {
+    if (peer.connectionState === 'closed') continue;
+    const stats = await peer.getStats();
+    const transport = [...stats.values()].find((stat) => stat.type === 'transport' && stat.selectedCandidatePairId);
+    const pair = transport && stats.get(transport.selectedCandidatePairId);
+    const local = pair && stats.get(pair.localCandidateId);
+    if (local) paths.push({ protocol: local.protocol, local: local.candidateType, relay: local.relayProtocol ?? null, bytesOut: pair.bytesSent, bytesIn: pair.bytesReceived });
+  }
+  return paths;
+}
+
 /** A small grey picture of what a <video> shows now, or null while it shows nothing. */
 export function thumbnail(video) {
   if (video.readyState < 2 || !video.videoWidth) return null;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { mediaCounters, thumbnail } from './in-page.mjs';
+import { mediaCounters, mediaPaths, thumbnail } from './in-page.mjs';
 import { until } from './until.mjs';
 
 const run = promisify(execFile);
@@ -12,6 +12,9 @@ const run = promisify(execFile);
 const MOVED = 2;
 
 export const counters = (page) => page.evaluate(mediaCounters);
+
+/** What carries the media of this page: one entry for each peer connection. */
+export const paths = (page) => page.evaluate(mediaPaths);
 
 /** The <video> of a participant, found as a screen reader finds it. */
 export const videoOf = (page, name) => page.locator(`video[aria-label="${name}"]`);

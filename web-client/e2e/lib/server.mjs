@@ -44,20 +44,27 @@ export function freeTcpPort() {
   });
 }
 
-/** The first of `count` UDP ports in a row on loopback (media worker n uses port + n). */
-export async function freeUdpPorts(count) {
-  const bind = (port) =>
+/** The first of `count` ports in a row on loopback, free by UDP and TCP (media worker n uses port + n). */
+export async function freeMediaPorts(count) {
+  const byUdp = (port) =>
     new Promise((resolve) => {
       const socket = createSocket('udp4');
       socket.once('error', () => resolve(undefined));
       socket.bind(port, '127.0.0.1', () => resolve(socket));
     });
+  const byTcp = (port) =>
+    new Promise((resolve) => {
+      const socket = createServer();
+      socket.once('error', () => resolve(undefined));
+      socket.listen(port, '127.0.0.1', () => resolve(socket));
+    });
   for (;;) {
-    const first = await bind(0);
-    const port = first.address().port;
-    const rest = port + count < 65_536 ? await Promise.all(Array.from({ length: count - 1 }, (_, n) => bind(port + n + 1))) : [undefined];
-    for (const socket of [first, ...rest]) socket?.close();
-    if (rest.every(Boolean)) return port;
+    const first = await byUdp(0);
+    const { port } = first.address();
+    const ports = Array.from({ length: count }, (_, n) => port + n).filter((one) => one < 65_536);
+    const others = await Promise.all([...ports.slice(1).map(byUdp), ...ports.map(byTcp)]);
+    for (const socket of [first, ...others]) socket?.close();
+    if (ports.length === count && others.every(Boolean)) return port;
   }
 }
 
@@ -111,7 +118,7 @@ export class Server {
     server.env = { ...options.env, ...(await options.prepare?.(server.data)) };
     server.args = options.args ?? [];
     server.port = await freeTcpPort();
-    server.mediaPort = await freeUdpPorts(8);
+    server.mediaPort = await freeMediaPorts(8);
     server.base = `http://127.0.0.1:${server.port}`;
     try {
       await server.startAgain();
