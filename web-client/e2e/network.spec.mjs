@@ -35,7 +35,6 @@ describe('media through narrow networks', { timeout: 240_000 }, () => {
         const [path, ...more] = await paths(page);
         assert.equal(more.length, 0);
         assert.equal(path.protocol, 'tcp');
-        assert.ok(path.bytesIn > 0 && path.bytesOut > 0, JSON.stringify(path));
         const { framesDecoded, packetsIn } = await counters(page);
         assert.ok(framesDecoded > 0 && packetsIn > 0, `${framesDecoded} frames, ${packetsIn} packets`);
       }

@@ -67,7 +67,7 @@ export async function mediaCounters() {
   return sum;
 }
 
-/** What carries the media of each open peer connection: `{protocol, local, relay}` of the pair in use. */
+/** What carries the media of each open peer connection: `{protocol, local, relay}` of our end of the pair in use. */
 export async function mediaPaths() {
   const paths = [];
   for (const peer of window.__bedsidePeers ?? []) {
@@ -76,7 +76,7 @@ export async function mediaPaths() {
     const transport = [...stats.values()].find((stat) => stat.type === 'transport' && stat.selectedCandidatePairId);
     const pair = transport && stats.get(transport.selectedCandidatePairId);
     const local = pair && stats.get(pair.localCandidateId);
-    if (local) paths.push({ protocol: local.protocol, local: local.candidateType, relay: local.relayProtocol ?? null, bytesOut: pair.bytesSent, bytesIn: pair.bytesReceived });
+    if (local) paths.push({ protocol: local.protocol, local: local.candidateType, relay: local.relayProtocol ?? null });
   }
   return paths;
 }
