@@ -17,7 +17,10 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_gauge!("bedside_process_cpu_seconds_total", "CPU time of this process, user and system.");
     metrics::describe_gauge!("bedside_process_resident_bytes", "Resident memory of this process.");
     metrics::describe_counter!("bedside_sfu_packets_forwarded_total", "RTP packets sent to receivers.");
-    metrics::describe_counter!("bedside_sfu_datagrams_received_total", "Datagrams, and packets by TCP, received on media ports.");
+    metrics::describe_counter!(
+        "bedside_sfu_datagrams_received_total",
+        "Datagrams, and packets by TCP, received on media ports."
+    );
     metrics::describe_counter!(
         "bedside_sfu_datagrams_refused_total",
         "Datagrams of nobody we know, or that failed a guard."
@@ -26,7 +29,10 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
         "bedside_sfu_packets_withheld_total",
         "RTP packets of people who were not admitted; forwarded to nobody."
     );
-    metrics::describe_gauge!("bedside_sfu_tcp_connections", "Connections that carry media by TCP, or have yet to prove whose they are.");
+    metrics::describe_gauge!(
+        "bedside_sfu_tcp_connections",
+        "Connections that carry media by TCP, or have yet to prove whose they are."
+    );
     metrics::describe_counter!(
         "bedside_sfu_tcp_refused_total",
         "TCP connections on media ports beyond a limit, or that did not prove in time whose they are."

@@ -189,7 +189,8 @@ impl Streams {
         // A client with the same port on two of our addresses would be two clients with one name.
         if self.by_remote.len() >= self.limits.connections
             || crowd >= self.limits.per_network
-            || self.by_remote.contains_key(&remote) {
+            || self.by_remote.contains_key(&remote)
+        {
             return None;
         }
         let here = socket.local_addr().ok()?.ip().to_canonical();

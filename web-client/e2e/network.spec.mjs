@@ -38,7 +38,7 @@ describe('media through narrow networks', { timeout: 240_000 }, () => {
         const { framesDecoded, packetsIn } = await counters(page);
         assert.ok(framesDecoded > 0 && packetsIn > 0, `${framesDecoded} frames, ${packetsIn} packets`);
       }
-      assert.equal(await server.metric('bedside_sfu_tcp_connections'), 2);
+      assert.ok((await server.metric('bedside_sfu_tcp_connections')) >= 2);
     });
   });
 });

@@ -17,7 +17,14 @@ use sfu::{Config, Event, Limits, PeerKey, RoomKey, Sfu, TcpLimits};
 pub const ROOM: RoomKey = RoomKey(77);
 
 pub fn config(workers: usize) -> Config {
-    Config { bind: "127.0.0.1:0".parse().unwrap(), public: vec![], workers, udp: true, tcp: Some(TcpLimits::default()), limits: Limits::default() }
+    Config {
+        bind: "127.0.0.1:0".parse().unwrap(),
+        public: vec![],
+        workers,
+        udp: true,
+        tcp: Some(TcpLimits::default()),
+        limits: Limits::default(),
+    }
 }
 
 pub fn start() -> (Sfu, tokio::sync::mpsc::Receiver<Event>) {
