@@ -8,7 +8,7 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
 
 use crate::problem::{PROBLEM_JSON, ProblemBody};
-use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
+use crate::session::{GUEST_COOKIE, PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -28,6 +28,7 @@ use crate::session::{PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
         (name = "account", description = "One's own account: factors, password, sessions, sign-ins"),
         (name = "staff", description = "The clinic's staff: invitations, roles, access"),
         (name = "join", description = "A patient checks in by link"),
+        (name = "guest", description = "An interpreter, guardian or specialist comes by link into one visit"),
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "documents", description = "Documents of a patient's record"),
         (name = "patients", description = "A patient's record: demographics, insurance, clinical lists, history, merges, export"),
@@ -49,6 +50,7 @@ impl Modify for Sessions {
         for (name, cookie, about) in [
             ("staff", STAFF_COOKIE, "A member of staff, signed in with both factors"),
             ("portal", PORTAL_COOKIE, "A patient or guardian, signed in to the portal by a link from a mail"),
+            ("guest", GUEST_COOKIE, "A guest of one visit, who came by an invitation's link"),
             ("patient", PATIENT_COOKIE, "A patient who opened the link and confirmed the date of birth"),
         ] {
             let key = ApiKey::Cookie(ApiKeyValue::with_description(cookie, about));

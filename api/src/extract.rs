@@ -83,6 +83,18 @@ where
     }
 }
 
+/// A visit and something of it in the path, as [`Id`].
+pub(crate) struct InVisit<T>(pub visit::VisitId, pub T);
+
+impl<S: Send + Sync, T: From<uuid::Uuid>> FromRequestParts<S> for InVisit<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let InPatient(visit, part) = InPatient::from_request_parts(parts, state).await?;
+        Ok(Self(visit::VisitId(visit.0), part.into()))
+    }
+}
+
 /// A patient and an entry of theirs in the path, as [`Id`].
 pub(crate) struct InPatient(pub visit::PatientId, pub uuid::Uuid);
 

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use records::portal::{self, PortalSession};
-use records::sessions::{self, Activity, JoinSession, StaffSession};
+use records::sessions::{self, Activity, GuestSession, JoinSession, StaffSession};
 use records::{DeviceToken, Origin, RequestContext, SessionToken};
 use time::OffsetDateTime;
 use visit::{PatientId, Person};
@@ -19,6 +19,8 @@ use crate::{AppState, ClientAddress, RequestId};
 pub(crate) const STAFF_COOKIE: &str = "__Host-bedside";
 /// Cookie of a patient who came by link.
 pub(crate) const PATIENT_COOKIE: &str = "__Host-bedside-visit";
+/// Cookie of a guest of one visit.
+pub(crate) const GUEST_COOKIE: &str = "__Host-bedside-guest";
 /// What a browser is known by over sessions; it opens nothing.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-bedside-device";
 /// Cookie of a patient or guardian signed in to the portal.
@@ -60,7 +62,7 @@ pub(crate) fn token(headers: &HeaderMap, name: &str) -> Option<SessionToken> {
 
 /// All session tokens that came with a request.
 pub(crate) fn tokens(headers: &HeaderMap) -> Vec<SessionToken> {
-    [STAFF_COOKIE, PATIENT_COOKIE, PORTAL_COOKIE].iter().filter_map(|name| token(headers, name)).collect()
+    [STAFF_COOKIE, PATIENT_COOKIE, GUEST_COOKIE, PORTAL_COOKIE].iter().filter_map(|name| token(headers, name)).collect()
 }
 
 /// Anyone: where a request comes from, and when.
@@ -166,6 +168,41 @@ impl FromRequestParts<AppState> for Patient {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         let token = token(&parts.headers, PATIENT_COOKIE).ok_or_else(Problem::signed_out)?;
         match sessions::patient(&state.records, &token, activity(&parts.headers), visitor.at).await? {
+            Some(session) => {
+                state.limits.session_is_good(&token);
+                Ok(Self { session, token, origin: visitor.origin, at: visitor.at })
+            }
+            None => {
+                state.limits.session_is_over(&token);
+                Err(Problem::signed_out())
+            }
+        }
+    }
+}
+
+/// A guest of one visit, who came by an invitation that stands.
+pub(crate) struct Guest {
+    pub session: GuestSession,
+    pub token: SessionToken,
+    pub origin: Origin,
+    pub at: OffsetDateTime,
+}
+
+impl Guest {
+    /// For a transaction.
+    pub(crate) fn context(&self) -> RequestContext {
+        let actor = self.session.actor();
+        RequestContext { actor, at: self.at, origin: self.origin.clone(), second_factor_at: None }
+    }
+}
+
+impl FromRequestParts<AppState> for Guest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        let token = token(&parts.headers, GUEST_COOKIE).ok_or_else(Problem::signed_out)?;
+        match sessions::guest(&state.records, &token, activity(&parts.headers), visitor.at).await? {
             Some(session) => {
                 state.limits.session_is_good(&token);
                 Ok(Self { session, token, origin: visitor.origin, at: visitor.at })

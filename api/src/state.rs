@@ -7,7 +7,7 @@ use records::SessionId;
 use records::identity::webauthn::RelyingParty;
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
-use visit::{ClinicId, PatientId, Person};
+use visit::{ClinicId, PatientId, Person, VisitId};
 
 use crate::limits::{Limits, RateLimits, SharedLimits};
 use crate::playback::Playbacks;
@@ -51,6 +51,13 @@ pub enum Ended {
     Session(SessionId),
     /// All sessions of a person.
     Person(Person),
+    /// The right to sit in one visit.
+    Seat {
+        /// In which.
+        visit: VisitId,
+        /// Whose.
+        person: Person,
+    },
     /// All sessions of a person but one.
     Others {
         /// Whose.
@@ -67,6 +74,8 @@ impl Ended {
         match *self {
             Self::Session(ended) => ended == session,
             Self::Person(ended) => ended == person,
+            // Whatever else the session is good for goes on.
+            Self::Seat { .. } => false,
             Self::Others { person: ended, kept } => ended == person && kept != session,
         }
     }
@@ -152,6 +161,12 @@ impl AppState {
         let _ = self.revocations.send(Ended::Person(person));
     }
 
+    /// `person` may not sit in `visit` any more.
+    pub(crate) fn seat_ended(&self, visit: VisitId, person: Person) {
+        self.tickets.withdraw_seat(visit, person);
+        let _ = self.revocations.send(Ended::Seat { visit, person });
+    }
+
     /// All sessions of `person` but this one have ended.
     pub(crate) fn others_ended(&self, person: Person, kept: SessionId) {
         self.tickets.withdraw_others(person, kept);
@@ -169,6 +184,11 @@ impl AppState {
     pub(crate) fn changed(&self, clinic: ClinicId) {
         // No receiver is fine: nobody is looking then.
         let _ = self.changes.send(clinic);
+    }
+
+    /// The address that a guest opens.
+    pub(crate) fn guest_link(&self, token: &str) -> String {
+        format!("{}/g/{token}", self.config.base_url)
     }
 
     /// The address that the patient opens.

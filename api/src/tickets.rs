@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use records::SessionId;
 use visit::room::Identity;
-use visit::{Now, Person};
+use visit::{Now, Person, VisitId};
 
 /// How long a ticket can be redeemed, milliseconds.
 pub const TICKET_LIFE_MS: i64 = 30_000;
@@ -137,6 +137,11 @@ impl TicketDesk {
     /// Withdraws `person`'s tickets but those of one session: the others have ended.
     pub fn withdraw_others(&self, person: Person, kept: SessionId) {
         self.lock().retain(|_, ticket| ticket.identity.person != person || ticket.session == kept);
+    }
+
+    /// Withdraws `person`'s tickets for one visit: they may not sit in it any more.
+    pub fn withdraw_seat(&self, visit: VisitId, person: Person) {
+        self.lock().retain(|_, ticket| ticket.identity.person != person || ticket.identity.visit != visit);
     }
 
     /// Withdraws all of `person`'s tickets: their sessions have ended.

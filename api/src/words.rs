@@ -34,7 +34,7 @@ words! {
     /// What a document is.
     attachment_category = ["insurance_card", "identification", "referral", "photo", "other"];
     /// What a text is about.
-    text_kind = ["telehealth_consent", "recording_consent"];
+    text_kind = ["telehealth_consent", "recording_consent", "guest_consent"];
     /// Kinds of second factors.
     factor_kind = ["totp", "webauthn"];
     /// How an account stands.
@@ -50,7 +50,7 @@ words! {
     /// Where a message stands.
     mail_state = ["waiting", "delivered", "kept", "dead"];
     /// What a message is for.
-    mail_kind = ["visit_link", "portal_link", "invitation", "password_reset", "security_notice"];
+    mail_kind = ["visit_link", "guest_link", "portal_link", "invitation", "password_reset", "security_notice"];
     /// Whether a patient's record is open.
     patient_access = ["care", "emergency", "closed"];
     /// Whether compliance has looked at an emergency access.
@@ -69,8 +69,12 @@ words! {
     allergies_known = ["not_asked", "none_known", "listed"];
     /// Who wrote a version: a member of staff, the patient or a guardian, the server itself.
     writer = ["staff", "patient", "system"];
+    /// As what somebody is invited into a visit.
+    guest_role = ["interpreter", "guardian", "specialist"];
+    /// How an invitation into a visit stands.
+    guest_state = ["invited", "opened", "revoked", "expired"];
     /// What a person is to the clinic.
-    role = ["patient", "guardian", "interpreter", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
+    role = ["patient", "guardian", "interpreter", "specialist", "provider", "nurse", "front_desk", "clinic_admin", "compliance", "super_admin"];
 }
 
 /// A kind of second factor, or none.
@@ -130,6 +134,8 @@ mod tests {
                     "entry_change" => records::chart::Change::parse(word).is_ok(),
                     "allergies_known" => records::chart::allergies::Known::parse(word).is_ok(),
                     "writer" => matches!(*word, "staff" | "patient" | "system"),
+                    "guest_role" => records::guests::GuestRole::parse(word).is_ok(),
+                    "guest_state" => records::guests::GuestState::parse(word).is_ok(),
                     "role" => visit::Role::parse(word).is_some(),
                     other => panic!("{other} is not compared with anything"),
                 };

@@ -187,6 +187,12 @@ actions! {
     ReadChat(VisitId => Visit) = "chat.read",
     /// Patient: everything on the way into one's own visit.
     CheckIn(VisitId => Visit) = "visit.check_in",
+    /// See who is invited into a visit.
+    ListGuests(VisitId => Visit) = "guest.list",
+    /// Invite somebody into a visit, or take that back.
+    ManageGuests(VisitId => Visit) = "guest.manage",
+    /// Guest: everything on the way into the one visit that one is invited to.
+    Attend(VisitId => Visit) = "guest.attend",
 
     // ---- note
 

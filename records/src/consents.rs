@@ -10,6 +10,8 @@ text_enum! {
         Telehealth = "telehealth_consent",
         /// Being recorded.
         Recording = "recording_consent",
+        /// Being a guest in somebody's visit.
+        Guest = "guest_consent",
     }
 }
 

@@ -82,13 +82,14 @@ impl Actor {
         }
     }
 
-    /// The member of staff or patient; `None` for guardians, guests and the server itself.
+    /// The member of staff, patient or guest; `None` for guardians and the server itself.
     #[must_use]
     pub fn person(&self) -> Option<Person> {
         match *self {
             Self::Staff { id, .. } => Some(Person::Staff(id)),
             Self::Patient { id, .. } | Self::PortalPatient { id, .. } => Some(Person::Patient(id)),
-            Self::Guardian { .. } | Self::Guest { .. } | Self::System { .. } => None,
+            Self::Guest { id, .. } => Some(Person::Guest(id)),
+            Self::Guardian { .. } | Self::System { .. } => None,
         }
     }
 

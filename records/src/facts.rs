@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 use visit::fact::{LeaveReason, StopReason};
-use visit::{ClinicId, Fact, Now, ParticipantId, PatientId, Person, RecordingId, Role, StaffId, VisitId};
+use visit::{ClinicId, Fact, GuestId, Now, ParticipantId, PatientId, Person, RecordingId, Role, StaffId, VisitId};
 
 use crate::action::Resource;
 use crate::audit::Entry;
@@ -73,21 +73,19 @@ pub async fn append(
         Some(text) => Some(tx.patient_keys(patient).await?.seal_text(chat_place(visit, stored_seq), text)?),
         None => None,
     };
-    let (by_staff, by_patient) = match by {
-        Some(Person::Staff(id)) => (Some(id.0), None),
-        Some(Person::Patient(id)) => (None, Some(id.0)),
-        None => (None, None),
-    };
+    let by_columns = Columns::of(by);
     sqlx::query!(
-        "INSERT INTO visit_event (visit_id, seq, clinic_id, at, fact, chat_text, by_staff, by_patient) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO visit_event (visit_id, seq, clinic_id, at, fact, chat_text, by_staff, by_patient, by_guest)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         visit.0,
         stored_seq,
         clinic.0,
         moment,
         json,
         chat_text,
-        by_staff,
-        by_patient,
+        by_columns.staff,
+        by_columns.patient,
+        by_columns.guest,
     )
     .execute(tx.connection()?)
     .await
@@ -112,7 +110,7 @@ pub async fn load(records: &Records, clinic: ClinicId, visit: VisitId) -> Result
         .await?
         .ok_or(Error::NotFound)?;
     let rows = sqlx::query!(
-        "SELECT seq, at, fact, chat_text, by_staff, by_patient FROM visit_event WHERE visit_id = $1 ORDER BY seq",
+        "SELECT seq, at, fact, chat_text, by_staff, by_patient, by_guest FROM visit_event WHERE visit_id = $1 ORDER BY seq",
         visit.0
     )
     .fetch_all(tx.connection()?)
@@ -127,7 +125,8 @@ pub async fn load(records: &Records, clinic: ClinicId, visit: VisitId) -> Result
         let by = row
             .by_staff
             .map(|id| Person::Staff(StaffId(id)))
-            .or(row.by_patient.map(|id| Person::Patient(PatientId(id))));
+            .or(row.by_patient.map(|id| Person::Patient(PatientId(id))))
+            .or(row.by_guest.map(|id| Person::Guest(GuestId(id))));
         let at = i64::try_from(row.at.unix_timestamp_nanos() / 1_000_000)
             .map_err(|_| Error::UnknownValue("visit_event.at"))?;
         facts.push(StoredFact {
@@ -153,10 +152,30 @@ pub(crate) fn moment(at: Now) -> Result<OffsetDateTime, Error> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).map_err(|_| Error::UnknownValue("time"))
 }
 
-/// Who is logged as having done it. A member of staff who has no seat (their role is not known) is logged as the room.
+/// The columns of a row that name a person: one of them, or none.
+#[derive(Default)]
+struct Columns {
+    staff: Option<Uuid>,
+    patient: Option<Uuid>,
+    guest: Option<Uuid>,
+}
+
+impl Columns {
+    fn of(person: Option<Person>) -> Self {
+        match person {
+            Some(Person::Staff(id)) => Self { staff: Some(id.0), ..Self::default() },
+            Some(Person::Patient(id)) => Self { patient: Some(id.0), ..Self::default() },
+            Some(Person::Guest(id)) => Self { guest: Some(id.0), ..Self::default() },
+            None => Self::default(),
+        }
+    }
+}
+
+/// Who is logged as having done it. Staff and guests without a seat (their role is not known) are logged as the room.
 fn actor(by: Option<Person>, role: Option<Role>, visit: VisitId, clinic: ClinicId) -> Actor {
     match (by, role) {
         (Some(Person::Staff(id)), Some(role)) => Actor::Staff { id, role, clinic },
+        (Some(Person::Guest(id)), Some(role)) => Actor::Guest { id, role, visit, clinic },
         (Some(Person::Patient(id)), _) => Actor::Patient { id, visit, clinic },
         _ => Actor::System { job: "room", clinic },
     }
@@ -213,19 +232,17 @@ async fn follow(tx: &mut Tx, visit: VisitId, patient: PatientId, fact: &Fact) ->
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     match fact {
         Fact::Joined { participant, person, role } => {
-            let (staff, patient) = match person {
-                Person::Staff(id) => (Some(id.0), None),
-                Person::Patient(id) => (None, Some(id.0)),
-            };
+            let columns = Columns::of(Some(*person));
             sqlx::query!(
-                "INSERT INTO visit_participant (visit_id, participant_id, clinic_id, role, staff_id, patient_id, joined_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                "INSERT INTO visit_participant (visit_id, participant_id, clinic_id, role, staff_id, patient_id, visit_guest_id, joined_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
                 visit.0,
                 participant.0,
                 clinic,
                 role.as_str(),
-                staff,
-                patient,
+                columns.staff,
+                columns.patient,
+                columns.guest,
                 at,
             )
             .execute(tx.connection()?)
@@ -278,10 +295,10 @@ async fn consent(
 ) -> Result<(), Error> {
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
     let stored = sqlx::query!(
-        "INSERT INTO consent (consent_id, clinic_id, visit_id, kind, decision, patient_id, staff_id, recording_id, text_version, lang, at)
-         SELECT $1, $2, $3, $4, $5, s.patient_id, s.staff_id, $6,
+        "INSERT INTO consent (consent_id, clinic_id, visit_id, kind, decision, patient_id, staff_id, visit_guest_id, recording_id, text_version, lang, at)
+         SELECT $1, $2, $3, $4, $5, s.patient_id, s.staff_id, s.visit_guest_id, $6,
                 coalesce($7, (SELECT c.text_version FROM consent c WHERE c.recording_id = $6 AND c.visit_id = $3
-                              AND (c.patient_id = s.patient_id OR c.staff_id = s.staff_id) ORDER BY c.at DESC LIMIT 1), 'unknown'), 'und', $8
+                              AND (c.patient_id = s.patient_id OR c.staff_id = s.staff_id OR c.visit_guest_id = s.visit_guest_id) ORDER BY c.at DESC LIMIT 1), 'unknown'), 'und', $8
          FROM visit_participant s WHERE s.visit_id = $3 AND s.participant_id = $9",
         Uuid::now_v7(),
         clinic,

@@ -32,6 +32,7 @@ pub mod emergency;
 mod error;
 pub mod facts;
 pub mod guardians;
+pub mod guests;
 mod idempotency;
 pub mod identity;
 pub mod join;

@@ -18,7 +18,7 @@ use crate::text_enum::text_enum;
 use crate::{Authorized, Error, Pending, Phi, Tx};
 
 pub use delivery::{Delivery, Failure, KeptMessage, forget_expired, kept, next_due};
-pub(crate) use letters::{portal_link, visit_link};
+pub(crate) use letters::{portal_link, spoken, visit_link};
 
 /// Messages on a page of the administrator's list.
 pub const PAGE: i64 = 100;
@@ -28,6 +28,8 @@ text_enum! {
     Kind {
         /// The link to a visit.
         VisitLink = "visit_link",
+        /// The link of a guest to a visit, or that a member of staff is asked to come.
+        GuestLink = "guest_link",
         /// The link that signs a patient in to the portal.
         PortalLink = "portal_link",
         /// A new member of staff makes an account.

@@ -42,7 +42,7 @@ relation! {
     cares,
     /// Staff: broke the glass for this patient less than an hour ago.
     emergency,
-    /// Patient by link, guest: it belongs to the one visit they came for, and they may still come.
+    /// Patient by link, guest, invited staff: it belongs to the one visit they came for, and they may still come.
     this_visit,
     /// Patient in the portal: it is their own.
     is_patient,
@@ -161,9 +161,13 @@ impl Row {
             ..Relation::default()
         };
         match *actor {
-            Actor::Staff { .. } => {
-                Relation { own: self.own, cares: self.own || self.cares, emergency: self.emergency, ..nothing }
-            }
+            Actor::Staff { .. } => Relation {
+                own: self.own,
+                cares: self.own || self.cares,
+                emergency: self.emergency,
+                this_visit: self.invited,
+                ..nothing
+            },
             Actor::Patient { id, visit, .. } => {
                 Relation { this_visit: id.0 == self.patient_id && here(visit.0), ..nothing }
             }
@@ -215,15 +219,17 @@ async fn of_appointment(tx: &mut Tx, appointment: Uuid) -> Result<Option<Row>, E
     Ok(row)
 }
 
-/// A visit is the own one of its provider, and of staff who sat in it.
+/// A visit is the own one of its provider, and of staff who sat in it, unless they were asked in as guests: those keep
+/// nothing of it when they are gone.
 async fn of_visit(tx: &mut Tx, visit: Uuid) -> Result<Option<Row>, Error> {
     let (ids, at) = (Ids::of(&tx.context().actor), tx.context().at);
     let row = sqlx::query_as!(
         Row,
         r#"SELECT v.patient_id, patient_root(v.patient_id) AS "root_id!", v.visit_id AS "visit_id?",
                   (coalesce(a.provider_id = $2, false)
-                   OR EXISTS (SELECT FROM visit_participant s WHERE s.visit_id = v.visit_id AND s.staff_id = $2)) AS "own!",
-                  EXISTS (SELECT FROM visit_guest g WHERE g.visit_guest_id = $4 AND g.visit_id = v.visit_id
+                   OR EXISTS (SELECT FROM visit_participant s WHERE s.visit_id = v.visit_id AND s.staff_id = $2)
+                      AND NOT EXISTS (SELECT FROM visit_guest g WHERE g.visit_id = v.visit_id AND g.staff_id = $2)) AS "own!",
+                  EXISTS (SELECT FROM visit_guest g WHERE (g.visit_guest_id = $4 OR g.staff_id = $2) AND g.visit_id = v.visit_id
                           AND g.ended_at IS NULL AND g.expires_at > $5) AS "invited!",
                   EXISTS (SELECT FROM note n WHERE n.visit_id = v.visit_id AND n.state = 'signed') AS "signed!",
                   c.shares_recordings, true AS "by_another!", s.cares AS "cares!", s.emergency AS "emergency!",

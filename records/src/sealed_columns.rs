@@ -82,6 +82,7 @@ pub(crate) const SEALED: &[SealedColumn] = &[
         Whose::PatientOf("chart_entry_id", "chart_entry"),
     ),
     sealed("visit_guest.name", Row::Id("visit_guest_id"), "0", PATIENT),
+    sealed("visit_guest.email", Row::Id("visit_guest_id"), "0", PATIENT),
     sealed("emergency_access.reason", Row::Id("emergency_access_id"), "0", PATIENT),
     sealed(
         "emergency_access_review.remarks",

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
-use visit::{AppointmentId, ClinicId, PatientId, Person, Role, StaffId, VisitId};
+use visit::{AppointmentId, ClinicId, GuestId, PatientId, Role, StaffId, VisitId};
 
 use crate::action::Resource;
 use crate::audit::Entry;
@@ -23,7 +23,7 @@ pub const TOUCH_EVERY: Duration = Duration::seconds(30);
 #[must_use]
 pub fn longest_life(role: Role) -> Duration {
     match role {
-        Role::Patient | Role::Guardian | Role::Interpreter => Duration::hours(24),
+        Role::Patient | Role::Guardian | Role::Interpreter | Role::Specialist => Duration::hours(24),
         Role::Provider | Role::Nurse | Role::FrontDesk => Duration::hours(8),
         Role::ClinicAdmin | Role::Compliance | Role::SuperAdmin => Duration::hours(4),
     }
@@ -104,6 +104,29 @@ impl JoinSession {
     }
 }
 
+/// A guest who came by an invitation into one visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestSession {
+    /// Which session.
+    pub session_id: SessionId,
+    /// Which invitation.
+    pub guest_id: GuestId,
+    /// As what.
+    pub role: Role,
+    /// For which visit only.
+    pub visit_id: VisitId,
+    /// Of which clinic.
+    pub clinic: Clinic,
+}
+
+impl GuestSession {
+    /// For a [`crate::RequestContext`].
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Guest { id: self.guest_id, role: self.role, visit: self.visit_id, clinic: self.clinic.id }
+    }
+}
+
 /// The staff session of this token, if it is alive and both factors were given.
 ///
 /// # Errors
@@ -147,7 +170,20 @@ pub async fn patient(
     }))
 }
 
-/// Ends a session, of either kind; nothing happens if it is over already.
+/// The guest's session of this token, if it is alive and the invitation stands.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn guest(
+    records: &Records,
+    token: &SessionToken,
+    activity: Activity,
+    now: OffsetDateTime,
+) -> Result<Option<GuestSession>, Error> {
+    open(records, token, activity, now).await?.map_or(Ok(None), |row| guest_session(&row))
+}
+
+/// Ends a session, of whatever kind; nothing happens if it is over already.
 ///
 /// # Errors
 /// The database can't be reached.
@@ -155,20 +191,20 @@ pub async fn end(records: &Records, token: &SessionToken, origin: &Origin, now: 
     let Some(row) = open(records, token, Activity::Background, now).await? else {
         return Ok(());
     };
-    let (actor, resource) = match (row.staff_id, row.patient_id, row.visit_id) {
+    let (actor, resource, patient) = match (guest_session(&row)?, row.patient_id, row.visit_id) {
+        (Some(guest), ..) => (guest.actor(), Resource::Visit(guest.visit_id), None),
         (None, Some(patient), Some(visit)) => {
             let (id, visit, clinic) = (PatientId(patient), VisitId(visit), ClinicId(row.clinic_id));
-            (Actor::Patient { id, visit, clinic }, Resource::Patient(id))
+            (Actor::Patient { id, visit, clinic }, Resource::Patient(id), Some(id))
         }
         _ => {
             let session = staff_session(row)?;
-            (session.actor(), Resource::Staff(session.staff_id))
+            (session.actor(), Resource::Staff(session.staff_id), None)
         }
     };
     let mut tx =
         records.begin(RequestContext { actor, at: now, origin: origin.clone(), second_factor_at: None }).await?;
     close(&mut tx, token).await?;
-    let patient = actor.person().and_then(|person| if let Person::Patient(id) = person { Some(id) } else { None });
     tx.log(Entry { patient, ..Entry::new("session.ended", resource) });
     tx.commit(Pending(())).await
 }
@@ -315,6 +351,8 @@ pub(crate) struct SessionRow {
     pub session_id: Uuid,
     pub second_factor_at: Option<OffsetDateTime>,
     pub enrolling: bool,
+    pub visit_guest_id: Option<Uuid>,
+    pub guest_role: Option<String>,
 }
 
 impl SessionRow {
@@ -345,7 +383,8 @@ pub(crate) async fn open(
         r#"SELECT kind AS "kind!", clinic_id AS "clinic_id!", clinic_name AS "clinic_name!", clinic_phone AS "clinic_phone!",
                   clinic_time_zone AS "clinic_time_zone!", staff_id, staff_name, staff_role, patient_id, visit_id, appointment_id,
                   last_seen_at AS "last_seen_at!", expires_at AS "expires_at!",
-                  session_id AS "session_id!", second_factor_at, enrolling AS "enrolling!"
+                  session_id AS "session_id!", second_factor_at, enrolling AS "enrolling!",
+                  visit_guest_id, guest_role
            FROM open_session($1, $2, $3, $4)"#,
         &token.hash()[..],
         now,
@@ -355,6 +394,19 @@ pub(crate) async fn open(
     .fetch_optional(records.pool())
     .await?;
     Ok(row)
+}
+
+fn guest_session(row: &SessionRow) -> Result<Option<GuestSession>, Error> {
+    let (Some(guest), Some(role), Some(visit)) = (row.visit_guest_id, &row.guest_role, row.visit_id) else {
+        return Ok(None);
+    };
+    Ok(Some(GuestSession {
+        session_id: SessionId(row.session_id),
+        guest_id: GuestId(guest),
+        role: Role::parse(role).ok_or(Error::UnknownValue("visit_guest.role"))?,
+        visit_id: VisitId(visit),
+        clinic: row.clinic(),
+    }))
 }
 
 pub(crate) fn staff_session(row: SessionRow) -> Result<StaffSession, Error> {

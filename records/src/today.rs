@@ -18,7 +18,7 @@ pub struct Day {
     pub date: Date,
     /// IANA name of that zone.
     pub time_zone: String,
-    /// By start. A provider's own, and those of patients assigned to the asker; everybody's for the other roles.
+    /// By start. A provider's own, those of patients assigned to the asker, those that the asker is asked into; everybody's for the other roles.
     pub items: Vec<DayItem>,
 }
 
@@ -94,7 +94,8 @@ pub async fn day(tx: &mut Tx, may: &Authorized<ReadSchedule>, date: Option<Date>
            WHERE a.clinic_id = $1 AND a.starts_at >= $2 AND a.starts_at < $3
              AND ($4::uuid IS NULL OR a.provider_id = $4
                   OR EXISTS (SELECT FROM care_assignment c WHERE c.staff_id = $4 AND c.patient_id IN (SELECT patient_family(a.patient_id))
-                             AND c.from_at <= $5 AND (c.until_at IS NULL OR c.until_at > $5)))
+                             AND c.from_at <= $5 AND (c.until_at IS NULL OR c.until_at > $5))
+                  OR EXISTS (SELECT FROM visit_guest g WHERE g.staff_id = $4 AND g.visit_id = v.visit_id AND g.ended_at IS NULL AND g.expires_at > $5))
            ORDER BY a.starts_at, a.appointment_id"#,
         clinic.0,
         day.begins,

@@ -70,7 +70,7 @@ pub struct TimelineItem {
     pub at: OffsetDateTime,
     /// The fact's name, e.g. `admitted`.
     pub fact: String,
-    /// Who did it: a member of staff by name, the patient by name, nobody for the server's own.
+    /// Who did it: a member of staff, the patient or a guest by name, nobody for the server's own.
     pub by_name: Option<Phi<String>>,
     /// The fact's other fields; ids, reasons, versions. No chat text.
     pub detail: Value,
@@ -143,11 +143,13 @@ pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pen
     let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     let sees_chat = tx.also(may, Kind::ReadChat);
     let rows = sqlx::query!(
-        r#"SELECT e.seq, e.at, e.fact, e.chat_text, s.name AS "staff_name?", (e.by_patient IS NOT NULL) AS "by_the_patient!", p.name AS patient_name
+        r#"SELECT e.seq, e.at, e.fact, e.chat_text, s.name AS "staff_name?", (e.by_patient IS NOT NULL) AS "by_the_patient!", p.name AS patient_name,
+                  g.visit_guest_id AS "guest?", g.name AS "guest_name?"
            FROM visit_event e
            JOIN visit v USING (visit_id)
            JOIN patient p ON p.patient_id = v.patient_id
            LEFT JOIN staff s ON s.staff_id = e.by_staff
+           LEFT JOIN visit_guest g ON g.visit_guest_id = e.by_guest
            WHERE e.visit_id = $1 ORDER BY e.seq"#,
         visit.0,
     )
@@ -156,12 +158,13 @@ pub async fn timeline(tx: &mut Tx, may: &Authorized<ReadTimeline>) -> Result<Pen
     let keys = tx.patient_keys(patient).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        let by_name = match row.staff_name {
-            Some(name) => Some(Phi::from(name)),
-            None if row.by_the_patient => {
+        let by_name = match (row.staff_name, row.guest.zip(row.guest_name)) {
+            (Some(name), _) => Some(Phi::from(name)),
+            (None, Some((guest, name))) => Some(keys.open_text(Place::new("visit_guest.name", guest), &name)?),
+            (None, None) if row.by_the_patient => {
                 Some(keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?)
             }
-            None => None,
+            (None, None) => None,
         };
         let mut detail = row.fact;
         let fact = match detail.as_object_mut() {

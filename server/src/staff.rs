@@ -34,8 +34,8 @@ pub struct Invite {
 /// # Errors
 /// One line that says what to do.
 pub async fn invite(records: &Records, base_url: &str, invite: &Invite) -> Result<()> {
-    let Some(role) =
-        Role::parse(&invite.role).filter(|role| !matches!(role, Role::Patient | Role::Guardian | Role::Interpreter))
+    let Some(role) = Role::parse(&invite.role)
+        .filter(|role| !matches!(role, Role::Patient | Role::Guardian | Role::Interpreter | Role::Specialist))
     else {
         bail!(
             "--role {}: not a role of staff; choose provider, nurse, front_desk, clinic_admin, compliance or super_admin",

@@ -73,6 +73,8 @@ pub enum Person {
     Staff(StaffId),
     /// The patient, who came by link.
     Patient(PatientId),
+    /// Somebody who was invited into this one visit, by their invitation.
+    Guest(GuestId),
 }
 
 impl Person {
@@ -82,6 +84,7 @@ impl Person {
         match self {
             Self::Staff(id) => id.0,
             Self::Patient(id) => id.0,
+            Self::Guest(id) => id.0,
         }
     }
 }

@@ -13,6 +13,8 @@ pub enum Role {
     Guardian,
     /// Interprets in one visit.
     Interpreter,
+    /// Called into one visit for what they know; of no clinic here.
+    Specialist,
     /// Treats.
     Provider,
     /// Treats with a provider.
@@ -37,7 +39,7 @@ impl Role {
     /// Whether this role can take a seat in a visit at all.
     #[must_use]
     pub fn joins_visits(self) -> bool {
-        self.hosts() || matches!(self, Self::Patient | Self::Guardian | Self::Interpreter)
+        self.hosts() || matches!(self, Self::Patient | Self::Guardian | Self::Interpreter | Self::Specialist)
     }
 
     /// The name in tokens, rows and logs.
@@ -47,6 +49,7 @@ impl Role {
             Self::Patient => "patient",
             Self::Guardian => "guardian",
             Self::Interpreter => "interpreter",
+            Self::Specialist => "specialist",
             Self::Provider => "provider",
             Self::Nurse => "nurse",
             Self::FrontDesk => "front_desk",
@@ -63,6 +66,7 @@ impl Role {
             Self::Patient,
             Self::Guardian,
             Self::Interpreter,
+            Self::Specialist,
             Self::Provider,
             Self::Nurse,
             Self::FrontDesk,

@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod day;
 mod enrol;
+mod guest;
 mod invitation;
 mod join;
 mod mail;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(account::routes())
         .merge(staff::routes())
         .merge(join::routes())
+        .merge(guest::routes())
         .merge(day::routes())
         .merge(attachments::routes())
         .merge(patients::routes())

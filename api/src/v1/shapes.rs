@@ -2,7 +2,7 @@
 
 use records::sessions::StaffSession;
 use records::{Phi, join};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -10,6 +10,16 @@ use visit::Role;
 
 use crate::tickets::{TICKET_LIFE_MS, Ticket};
 use crate::words;
+
+/// Somebody agrees to a text.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Agreement {
+    /// The version of the text that was read.
+    pub text_version: String,
+    /// The language that it was read in.
+    pub lang: String,
+}
 
 /// A consent that was given.
 #[derive(Debug, Serialize, ToSchema)]

@@ -46,7 +46,7 @@ impl From<ConsentText> for Text {
     path = "/texts/{kind}",
     operation_id = "text",
     tag = "site",
-    params(("kind" = String, Path, description = "`telehealth_consent` or `recording_consent`"), TextQuery),
+    params(("kind" = String, Path, description = "`telehealth_consent`, `recording_consent` or `guest_consent`"), TextQuery),
     responses((status = 200, body = Text), Addressed, TakesQuery, Anyone)
 )]
 pub(crate) async fn text(

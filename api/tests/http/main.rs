@@ -15,6 +15,7 @@ mod emergencies;
 mod events;
 mod exporting;
 mod form;
+mod guests;
 mod identity;
 mod join;
 mod limits;

@@ -52,6 +52,18 @@ pub async fn signed_in(app: &Arc<App>, n: usize) -> Browser {
     browser
 }
 
+/// Ruth, who acts for `ward` in everything, signed in.
+pub async fn guardian(app: &Arc<App>, staff: &mut Browser, ward: visit::PatientId) -> Browser {
+    let guardian =
+        json!({"name": "Ruth Lopez", "email": "ruth@guardians.example", "relationship": "parent", "scope": "record"});
+    staff.post(&format!("/api/v1/patients/{ward}/guardians"), guardian).await.is(StatusCode::CREATED);
+    let mut ruth = app.browser();
+    ask(&mut ruth, "ruth@guardians.example").await.is(StatusCode::ACCEPTED);
+    let token = mailed(app, "ruth@guardians.example", 1).await.remove(0);
+    ruth.post(OPEN, json!({"token": token})).await.is(StatusCode::OK);
+    ruth
+}
+
 #[tokio::test]
 async fn a_known_and_an_unknown_address_get_one_and_the_same_answer() {
     let app = App::start().await;
@@ -236,14 +248,8 @@ async fn patients_see_their_chart_and_change_only_where_they_are_reached() {
 async fn patients_and_guardians_take_the_record_that_is_theirs_to_take() {
     let app = App::start().await;
     let (ward, other) = (patient(&app, 0).patient_id.0, patient(&app, 1).patient_id.0);
-    let guardian =
-        json!({"name": "Ruth Lopez", "email": "ruth@guardians.example", "relationship": "parent", "scope": "record"});
     let mut desk = app.signed_in(&app.riverside.front_desk).await;
-    desk.post(&format!("/api/v1/patients/{ward}/guardians"), guardian).await.is(StatusCode::CREATED);
-    let mut ruth = app.browser();
-    ask(&mut ruth, "ruth@guardians.example").await.is(StatusCode::ACCEPTED);
-    let token = mailed(&app, "ruth@guardians.example", 1).await.remove(0);
-    ruth.post(OPEN, json!({"token": token})).await.is(StatusCode::OK);
+    let ruth = guardian(&app, &mut desk, visit::PatientId(ward)).await;
     for mut browser in [signed_in(&app, 0).await, ruth] {
         browser.get(&format!("/api/v1/portal/patients/{ward}/details")).await.is(StatusCode::OK);
         let wanted = json!({"lang": "en"});

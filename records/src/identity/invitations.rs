@@ -228,7 +228,7 @@ async fn still_invited(tx: &mut Tx, staff: StaffId) -> Result<(), ResendError> {
 }
 
 /// No proof that mail arrives there; that is what the link is for.
-fn looks_like_an_address(email: &str) -> bool {
+pub(crate) fn looks_like_an_address(email: &str) -> bool {
     let Some((local, domain)) = email.rsplit_once('@') else { return false };
     !local.is_empty()
         && !domain.is_empty()

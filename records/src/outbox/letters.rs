@@ -204,7 +204,7 @@ impl Words<'_> {
 }
 
 /// A date and time as people of this language write it.
-fn spoken(at: PrimitiveDateTime, lang: Lang) -> String {
+pub(crate) fn spoken(at: PrimitiveDateTime, lang: Lang) -> String {
     let (day, month, year) = (at.day(), usize::from(u8::from(at.month())) - 1, at.year());
     let weekday = usize::from(at.weekday().number_days_from_monday());
     match lang {

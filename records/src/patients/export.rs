@@ -315,8 +315,10 @@ async fn recordings(tx: &mut Tx, patient: PatientId) -> Result<Vec<Recording>, E
 
 async fn chat(tx: &mut Tx, patient: PatientId) -> Result<Vec<ChatLine>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT e.visit_id, e.seq, e.at, v.patient_id, e.chat_text AS "chat_text!", s.name AS "by?"
+        r#"SELECT e.visit_id, e.seq, e.at, v.patient_id, e.chat_text AS "chat_text!", s.name AS "by?",
+                  g.visit_guest_id AS "guest?", g.name AS "guest_name?"
            FROM visit_event e JOIN visit v USING (visit_id) LEFT JOIN staff s ON s.staff_id = e.by_staff
+           LEFT JOIN visit_guest g ON g.visit_guest_id = e.by_guest
            WHERE v.patient_id IN (SELECT patient_family($1)) AND e.chat_text IS NOT NULL ORDER BY e.at, e.visit_id, e.seq"#,
         patient.0,
     )
@@ -326,9 +328,15 @@ async fn chat(tx: &mut Tx, patient: PatientId) -> Result<Vec<ChatLine>, Error> {
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let visit_id = VisitId(row.visit_id);
-        let text =
-            tx.known_keys(row.patient_id)?.open_text(crate::facts::chat_place(visit_id, row.seq), &row.chat_text)?;
-        lines.push(ChatLine { visit_id, at: row.at, by: row.by, text });
+        let keys = tx.known_keys(row.patient_id)?;
+        let text = keys.open_text(crate::facts::chat_place(visit_id, row.seq), &row.chat_text)?;
+        let by = match (row.by, row.guest.zip(row.guest_name)) {
+            (None, Some((guest, name))) => {
+                Some(keys.open_text(Place::new("visit_guest.name", guest), &name)?.expose().clone())
+            }
+            (by, _) => by,
+        };
+        lines.push(ChatLine { visit_id, at: row.at, by, text });
     }
     Ok(lines)
 }

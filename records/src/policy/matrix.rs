@@ -118,7 +118,7 @@ fn a_refusal_says_whether_the_role_the_row_or_a_stale_factor_refused() {
 #[test]
 fn the_server_itself_and_staff_with_a_visitors_role_are_permitted_nothing() {
     let server = Actor::System { job: "x", clinic: CLINIC };
-    let odd = [Role::Patient, Role::Guardian, Role::Interpreter].map(staff);
+    let odd = [Role::Patient, Role::Guardian, Role::Interpreter, Role::Specialist].map(staff);
     for actor in odd.iter().chain([&server]) {
         for kind in Kind::ALL {
             assert_eq!(decide(actor, *kind, Relation::ALL), Decision::RefuseRole, "{kind:?} by {actor:?}");

@@ -25,6 +25,7 @@ impl Live {
                         signaling.revoke_in(seated.visit, seated.person);
                     }
                 }
+                Ok(Ended::Seat { visit, person }) => signaling.revoke_in(visit, person),
                 Ok(Ended::Session(session)) => self.close_session(&signaling, session),
                 // The look at all sessions closes what was missed.
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "ends of sessions were missed"),

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use visit::room::{ConnId, Identity, Input, MediaEvent, Output, RecorderCommand, Room, RoomSettings, SfuCommand};
 use visit::wire::{ClientMessage, ParticipantView, PhaseView, RecordingView, RoomView, ServerMessage};
-use visit::{ClinicId, Fact, Now, ParticipantId, PatientId, Person, Role, StaffId, VisitId};
+use visit::{ClinicId, Fact, GuestId, Now, ParticipantId, PatientId, Person, Role, StaffId, VisitId};
 
 pub const TEXT: &str = "recording-1";
 pub const VISIT: VisitId = VisitId(Uuid::from_u128(0x5157));
@@ -32,7 +32,11 @@ pub const INTERPRETER: Who = Who { number: 5, role: Role::Interpreter };
 impl Who {
     pub fn person(self) -> Person {
         let id = Uuid::from_u128(self.number);
-        if self.role.hosts() { Person::Staff(StaffId(id)) } else { Person::Patient(PatientId(id)) }
+        match self.role {
+            Role::Patient => Person::Patient(PatientId(id)),
+            role if role.hosts() => Person::Staff(StaffId(id)),
+            _ => Person::Guest(GuestId(id)),
+        }
     }
 
     pub fn seat(self) -> ParticipantId {

@@ -4,23 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use records::action::CheckIn;
 use records::join::{self, ConsentError};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::document::{Anyone, SignedIn, TakesBody};
 use crate::extract::{Body, bounded};
 use crate::problem::Problem;
 use crate::session::Patient;
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Agreement {
-    /// The version of the text that was read.
-    text_version: String,
-    /// The language that it was read in.
-    lang: String,
-}
+use crate::v1::shapes::Agreement;
 
 /// Agree to telehealth
 #[utoipa::path(

@@ -46,7 +46,7 @@ impl From<SeatError> for Problem {
             SeatError::Incomplete => Self::new(
                 StatusCode::CONFLICT,
                 "join.incomplete",
-                "Say where you are and agree to the visit by video first; then you can join.",
+                "Something is still to be said or agreed to first: go back one step, then you can join.",
             ),
             SeatError::Over => Self::new(
                 StatusCode::CONFLICT,

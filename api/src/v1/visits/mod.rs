@@ -2,6 +2,7 @@
 
 mod addenda;
 mod detail;
+mod guests;
 mod note;
 mod sign;
 mod ticket;
@@ -18,6 +19,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ticket::ticket))
         .routes(routes!(detail::detail))
         .routes(routes!(timeline::timeline))
+        .routes(routes!(guests::list, guests::invite))
+        .routes(routes!(guests::invite_colleague))
+        .routes(routes!(guests::revoke))
         .routes(routes!(note::read, note::save))
         .routes(routes!(sign::sign))
         .routes(routes!(addenda::add))

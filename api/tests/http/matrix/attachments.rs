@@ -4,10 +4,10 @@ use super::row::Row;
 use crate::attachments::PDF;
 
 pub const ROWS: &[Row] = &[
-    Row::new("GET /api/v1/patients/{id}/attachments", "ss+h++r+rh").of(|ids| ids.patient),
-    Row::new("POST /api/v1/patients/{id}/attachments", "ss+h++rrrh")
+    Row::new("GET /api/v1/patients/{id}/attachments", "ssss+h++r+rh").of(|ids| ids.patient),
+    Row::new("POST /api/v1/patients/{id}/attachments", "ssss+h++rrrh")
         .of(|ids| ids.patient)
         .uploads("application/pdf", PDF),
-    Row::new("GET /api/v1/attachments/{id}", "ss+h+rr+rh").of(|ids| ids.attachment),
-    Row::new("DELETE /api/v1/attachments/{id}", "ss+h+rrrrh").of(|ids| ids.attachment),
+    Row::new("GET /api/v1/attachments/{id}", "ssss+h+rr+rh").of(|ids| ids.attachment),
+    Row::new("DELETE /api/v1/attachments/{id}", "ssss+h+rrrrh").of(|ids| ids.attachment),
 ];

@@ -6,6 +6,7 @@ mod attachments;
 mod audit;
 mod compliance;
 mod day;
+mod guest;
 mod join;
 mod keys;
 mod patients;
@@ -36,14 +37,15 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         audit::ROWS,
         compliance::ROWS,
         day::ROWS,
+        guest::ROWS,
         join::ROWS,
         keys::ROWS,
         patients::ROWS,
-        portal::ROWS,
         quality::ROWS,
         site::ROWS,
         staff::ROWS,
         visits::ROWS,
+        portal::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -133,6 +135,8 @@ struct Clinic {
     app: Arc<App>,
     ids: Ids,
     signed_in: BTreeMap<&'static str, Browser>,
+    /// The token of an invitation into the visit.
+    interpreter: String,
 }
 
 impl Clinic {
@@ -165,6 +169,11 @@ impl Clinic {
             signed_in.insert(actor, app.signed_in(account).await);
         }
         signed_in.insert("portal", crate::portal::signed_in(&app, 0).await);
+        let provider = signed_in.get_mut("provider").unwrap();
+        let (_, interpreter) = crate::guests::invited(provider, talked.visit_id).await;
+        let (guest, _) = crate::guests::invited(provider, talked.visit_id).await;
+        let guardian = crate::portal::guardian(&app, provider, patient).await;
+        signed_in.insert("guardian", guardian);
         let reason = serde_json::json!({"reason": "found unconscious in the lobby"});
         let path = format!("/api/v1/patients/{}/emergency-access", patient.0);
         let opened = app.signed_in(&second).await.post(&path, reason).await.is(StatusCode::CREATED).json();
@@ -191,14 +200,16 @@ impl Clinic {
             other_patient: other_patient.0,
             emergency_access: opened["emergency_access_id"].as_str().unwrap().parse().unwrap(),
             attachment,
+            guest,
         };
-        Self { app, ids, signed_in }
+        Self { app, ids, signed_in, interpreter }
     }
 
     async fn browser(&self, actor: &str) -> Browser {
         match actor {
             "nobody" => self.app.browser(),
             "patient" => self.app.patient(0).await,
+            "interpreter" => crate::guests::arrived(&self.app, &self.interpreter).await,
             staff => self.signed_in[staff].clone(),
         }
     }
@@ -208,6 +219,7 @@ impl Clinic {
         let (method, template) = row.route.split_once(' ').unwrap();
         let path =
             template.replace("{id}", &(row.id)(ids).to_string()).replace("{entry}", &ids.entry(template).to_string());
+        let path = row.query.map_or(path.clone(), |(name, of)| format!("{path}?{name}={}", of(ids)));
         let key = Uuid::now_v7().to_string();
         let mut headers = vec![("if-match", "\"0\""), ("idempotency-key", key.as_str())];
         let mut body = (row.body)(&self.app, ids).map(|body| body.to_string());

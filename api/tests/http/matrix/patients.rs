@@ -33,13 +33,13 @@ const fn chart(route: &'static str, cells: &'static str) -> Row {
 }
 
 pub const ROWS: &[Row] = &[
-    Row::new("GET /api/v1/patients", "ss++++++r+"),
-    Row::new("POST /api/v1/patients/search", "ss++++++r+").sends(|_, _| Some(json!({"name": "wh"}))),
-    Row::new("POST /api/v1/patients", "ss++++rrr+")
+    Row::new("GET /api/v1/patients", "ssss++++++r+"),
+    Row::new("POST /api/v1/patients/search", "ssss++++++r+").sends(|_, _| Some(json!({"name": "wh"}))),
+    Row::new("POST /api/v1/patients", "ssss++++rrr+")
         .sends(|_, _| Some(json!({"demographics": demographics(), "despite_duplicates": true}))),
-    Row::new("POST /api/v1/patients/duplicates", "ss++++++r+")
+    Row::new("POST /api/v1/patients/duplicates", "ssss++++++r+")
         .sends(|_, _| Some(json!({"name": "Ines Novak", "date_of_birth": "1990-05-04"}))),
-    Row::new("PUT /api/v1/patients/numbers", "ssrrrr+rrr").sends(|_, _| Some(json!({"prefix": "RF"}))),
+    Row::new("PUT /api/v1/patients/numbers", "ssssrrrr+rrr").sends(|_, _| Some(json!({"prefix": "RF"}))),
     chart("GET /api/v1/patients/{id}", "ss++++++rh"),
     chart("PUT /api/v1/patients/{id}", "ss+h++rrrh").sends(somebody),
     chart("GET /api/v1/patients/{id}/history", "ss++++++rh"),

@@ -3,6 +3,6 @@
 use super::row::Row;
 
 pub const ROWS: &[Row] = &[
-    Row::new("GET /api/v1/quality/visits", "ss+++r++r+"),
-    Row::new("GET /api/v1/quality/visits/{id}", "ss+hhr++rh").of(|ids| ids.visit),
+    Row::new("GET /api/v1/quality/visits", "ssss+++r++r+"),
+    Row::new("GET /api/v1/quality/visits/{id}", "ssss+hhr++rh").of(|ids| ids.visit),
 ];

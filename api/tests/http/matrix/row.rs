@@ -7,12 +7,15 @@ use crate::app::App;
 
 /// Who tries, in the order of a row's cells.
 ///
-/// - `patient` came by the link of the visit that took place.
+/// - `patient` came by the link of the visit that took place, `interpreter` by an invitation into it.
+/// - `guardian` acts for its patient and is signed in to the portal.
 /// - `provider` is that visit's; `colleague` is a provider without a care relationship; `nurse` is assigned to the patient.
 /// - `foreign` is a provider of another clinic.
-pub const ACTORS: [&str; 10] = [
+pub const ACTORS: [&str; 12] = [
     "nobody",
     "patient",
+    "interpreter",
+    "guardian",
     "provider",
     "colleague",
     "nurse",
@@ -34,6 +37,8 @@ pub struct Row {
     pub id: fn(&Ids) -> Uuid,
     /// The body, for routes with one; as it should be, but for who sends it.
     pub body: fn(&App, &Ids) -> Option<Value>,
+    /// What the query names, for routes with one.
+    pub query: Option<(&'static str, fn(&Ids) -> Uuid)>,
     /// A file, with its type, in the body's place.
     pub file: Option<(&'static str, &'static [u8])>,
 }
@@ -41,12 +46,17 @@ pub struct Row {
 impl Row {
     /// A route without an id and without a body.
     pub const fn new(route: &'static str, cells: &'static str) -> Self {
-        Self { route, cells, id: |_| Uuid::nil(), body: |_, _| None, file: None }
+        Self { route, cells, id: |_| Uuid::nil(), body: |_, _| None, query: None, file: None }
     }
 
     /// Whose `{id}` is this.
     pub const fn of(self, id: fn(&Ids) -> Uuid) -> Self {
         Self { id, ..self }
+    }
+
+    /// With this in the query.
+    pub const fn asking(self, name: &'static str, id: fn(&Ids) -> Uuid) -> Self {
+        Self { query: Some((name, id)), ..self }
     }
 
     /// Which is sent this file of this type.
@@ -77,12 +87,19 @@ pub struct Ids {
     /// Somebody's emergency access to `patient`.
     pub emergency_access: Uuid,
     pub attachment: Uuid,
+    /// An invitation into `visit` that nobody has come by.
+    pub guest: Uuid,
 }
 
 impl Ids {
-    /// The entry of a chart that rows write and then read: one per list, since an id is good for one.
+    /// What stands second in a path. The entry of a chart that rows write and then read: one per list, since an id is good
+    /// for one.
     pub fn entry(&self, route: &str) -> Uuid {
-        if route.contains("/insurance/") { self.visit } else { self.recording }
+        match () {
+            () if route.contains("/guests/") => self.guest,
+            () if route.contains("/insurance/") => self.visit,
+            () => self.recording,
+        }
     }
 
     /// Ids of nothing.
@@ -97,6 +114,7 @@ impl Ids {
             staff: Uuid::now_v7(),
             mail: Uuid::now_v7(),
             attachment: Uuid::now_v7(),
+            guest: Uuid::now_v7(),
         }
     }
 }

@@ -11,5 +11,5 @@ pub const ROWS: &[Row] = &[
     Row::new("GET /api/v1/auth/sso", "*"),
     Row::new("POST /api/v1/auth/sso/{provider}/start", "*"),
     Row::new("GET /api/v1/auth/sso/{provider}/callback", "*"),
-    Row::new("GET /api/v1/me", "ss++++++++"),
+    Row::new("GET /api/v1/me", "ssss++++++++"),
 ];
