@@ -61,6 +61,7 @@ pub async fn guardian(app: &Arc<App>, staff: &mut Browser, ward: visit::PatientI
     ask(&mut ruth, "ruth@guardians.example").await.is(StatusCode::ACCEPTED);
     let token = mailed(app, "ruth@guardians.example", 1).await.remove(0);
     ruth.post(OPEN, json!({"token": token})).await.is(StatusCode::OK);
+    ruth.get("/api/v1/portal/me").await.is(StatusCode::OK);
     ruth
 }
 

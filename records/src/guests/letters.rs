@@ -91,7 +91,7 @@ pub(super) async fn colleague(tx: &mut Tx, visit: VisitId, patient: PatientId, s
             .fetch_one(tx.connection()?)
             .await?;
     let provider = &when.provider;
-    let address = format!("{}/visits/{visit}", tx.records().base_url());
+    let address = format!("{}/app/visits/{visit}", tx.records().base_url());
     let body = format!(
         "{provider} asks you to join a video visit on\n{}.\n\nSign in and open it from your list of today, or here:\n{address}\n\n----\n\n\
          {provider} le pide unirse a una consulta por video el\n{}.\n\nInicie sesión y ábrala desde su lista de hoy, o aquí:\n{address}\n",

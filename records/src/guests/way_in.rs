@@ -131,7 +131,8 @@ pub async fn arrive(
 /// # Errors
 /// The database can't be reached.
 pub async fn progress(tx: &mut Tx, may: &Authorized<Attend>) -> Result<Pending<GuestProgress>, Error> {
-    let (visit, guest, patient) = who(tx, may)?;
+    let visit = tx.proved(may)?.0;
+    let (guest, patient) = who(tx, may)?;
     read(tx, visit, guest, patient).await.map(Pending)
 }
 
@@ -145,7 +146,8 @@ pub async fn consent(
     text_version: &str,
     lang: &str,
 ) -> Result<Pending<()>, ConsentError> {
-    let (visit, guest, patient) = who(tx, may)?;
+    let visit = tx.proved(may)?.0;
+    let (guest, patient) = who(tx, may)?;
     if !consents::is_current(tx, TextKind::Guest, text_version, lang).await? {
         return Err(ConsentError::TextChanged);
     }
@@ -175,7 +177,8 @@ pub async fn consent(
 /// # Errors
 /// See [`SeatError`].
 pub async fn seat(tx: &mut Tx, may: &Authorized<Attend>) -> Result<Pending<Identity>, SeatError> {
-    let (visit, guest, patient) = who(tx, may)?;
+    let visit = tx.proved(may)?.0;
+    let (guest, patient) = who(tx, may)?;
     let clinic = tx.context().actor.clinic();
     let state = read(tx, visit, guest, patient).await?;
     if matches!(state.visit_state, VisitState::Ended | VisitState::Cancelled) {
@@ -188,10 +191,9 @@ pub async fn seat(tx: &mut Tx, may: &Authorized<Attend>) -> Result<Pending<Ident
     Ok(Pending(Identity { clinic, visit, person, role, name }))
 }
 
-fn who(tx: &Tx, may: &Authorized<Attend>) -> Result<(VisitId, GuestId, PatientId), Error> {
-    let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
+fn who(tx: &Tx, may: &Authorized<Attend>) -> Result<(GuestId, PatientId), Error> {
     match tx.context().actor {
-        Actor::Guest { id, .. } => Ok((visit, id, patient)),
+        Actor::Guest { id, .. } => Ok((id, may.patient().ok_or(Error::NotFound)?)),
         _ => Err(Error::Forbidden),
     }
 }

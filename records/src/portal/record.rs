@@ -222,8 +222,10 @@ pub async fn accesses(
         Some(cursor) => cursor.parse().map_err(|_| HistoryError::BadCursor)?,
     };
     let rows = sqlx::query!(
-        r#"SELECT e.seq, e.at, e.actor_role, e.action, s.name AS "staff?", g.guardian_id AS "guardian?", g.name AS "guardian_name?"
+        r#"SELECT e.seq, e.at, e.actor_role, e.action, s.name AS "staff?", g.guardian_id AS "guardian?", g.name AS "guardian_name?",
+                  v.visit_guest_id AS "guest?", v.name AS "guest_name?"
            FROM audit_event e LEFT JOIN staff s ON s.staff_id = e.actor_id LEFT JOIN guardian g ON g.guardian_id = e.actor_id
+                LEFT JOIN visit_guest v ON v.visit_guest_id = e.actor_id AND v.patient_id = $2
            WHERE e.clinic_id = current_clinic() AND e.seq < $1 AND (e.patient_id = $2 OR e.patient_ids @> ARRAY[$2])
              AND e.outcome = 'allowed' AND e.actor_kind IN ('staff', 'guardian', 'guest')
            ORDER BY e.seq DESC LIMIT $3"#,
@@ -236,6 +238,7 @@ pub async fn accesses(
     .map_err(Error::from)?;
     let more = rows.len() > PAGE as usize;
     let keys = tx.clinic_keys().await?;
+    let own = tx.patient_keys(patient).await?;
     let mut items = Vec::new();
     let mut last = None;
     for row in rows.into_iter().take(PAGE as usize) {
@@ -244,7 +247,11 @@ pub async fn accesses(
             (Some(id), Some(sealed)) => Some(keys.open_text(Place::new("guardian.name", id), &sealed)?),
             _ => None,
         };
-        let who = row.staff.or_else(|| guardian.map(|name| name.expose().clone()));
+        let guest = match (row.guest, row.guest_name) {
+            (Some(id), Some(sealed)) => Some(own.open_text(Place::new("visit_guest.name", id), &sealed)?),
+            _ => None,
+        };
+        let who = row.staff.or_else(|| guardian.or(guest).map(|name| name.expose().clone()));
         items.push(Access { at: row.at, who, role: row.actor_role, action: row.action });
     }
     let next_cursor = last.filter(|_| more).map(|seq| seq.to_string());

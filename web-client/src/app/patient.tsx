@@ -1,4 +1,4 @@
-// Entry of the patient's side.
+// Entry of the side of those who come by a link: patients and guests.
 
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -6,8 +6,8 @@ import { PatientVisit } from '../features/join';
 import { Join } from '../features/join/join';
 import { startTexts } from '../lib/i18n/text';
 
-export async function startPatient(root: HTMLElement): Promise<void> {
-  const join = new Join();
+export async function startPatient(root: HTMLElement, as: 'patient' | 'guest'): Promise<void> {
+  const join = new Join(as);
   void join.start();
   await startTexts(['common']);
   createRoot(root).render(<StrictMode><PatientVisit join={join} /></StrictMode>);

@@ -217,7 +217,7 @@ export type VisitId = string
 /**
  * What a person is to the clinic. What a role may read or change in the record is decided in `records`.
  */
-export type Role = ("patient" | "guardian" | "interpreter" | "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance" | "super_admin")
+export type Role = ("patient" | "guardian" | "interpreter" | "specialist" | "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance" | "super_admin")
 /**
  * Where a person is on the way into the visit.
  */
@@ -637,7 +637,7 @@ name: string
 /**
  * Role in this visit.
  */
-role: ("patient" | "guardian" | "interpreter" | "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance" | "super_admin")
+role: ("patient" | "guardian" | "interpreter" | "specialist" | "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance" | "super_admin")
 /**
  * Where this person is.
  */

@@ -11,5 +11,6 @@ pub const ROWS: &[Row] = &[
     Row::new("POST /api/v1/guest/consent", "ss+sssssssss")
         .sends(|_, _| Some(json!({"text_version": "none", "lang": "en"}))),
     Row::new("POST /api/v1/guest/ticket", "ss+sssssssss"),
+    // The interpreter is nobody from then on.
     Row::new("POST /api/v1/guest/leave", "ss+sssssssss"),
 ];

@@ -37,7 +37,6 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         audit::ROWS,
         compliance::ROWS,
         day::ROWS,
-        guest::ROWS,
         join::ROWS,
         keys::ROWS,
         patients::ROWS,
@@ -46,6 +45,8 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         staff::ROWS,
         visits::ROWS,
         portal::ROWS,
+        guest::ROWS,
+        portal::LAST,
     ]
     .into_iter()
     .flatten()
@@ -135,8 +136,6 @@ struct Clinic {
     app: Arc<App>,
     ids: Ids,
     signed_in: BTreeMap<&'static str, Browser>,
-    /// The token of an invitation into the visit.
-    interpreter: String,
 }
 
 impl Clinic {
@@ -174,6 +173,7 @@ impl Clinic {
         let (guest, _) = crate::guests::invited(provider, talked.visit_id).await;
         let guardian = crate::portal::guardian(&app, provider, patient).await;
         signed_in.insert("guardian", guardian);
+        signed_in.insert("interpreter", crate::guests::arrived(&app, &interpreter).await);
         let reason = serde_json::json!({"reason": "found unconscious in the lobby"});
         let path = format!("/api/v1/patients/{}/emergency-access", patient.0);
         let opened = app.signed_in(&second).await.post(&path, reason).await.is(StatusCode::CREATED).json();
@@ -202,14 +202,13 @@ impl Clinic {
             attachment,
             guest,
         };
-        Self { app, ids, signed_in, interpreter }
+        Self { app, ids, signed_in }
     }
 
     async fn browser(&self, actor: &str) -> Browser {
         match actor {
             "nobody" => self.app.browser(),
             "patient" => self.app.patient(0).await,
-            "interpreter" => crate::guests::arrived(&self.app, &self.interpreter).await,
             staff => self.signed_in[staff].clone(),
         }
     }

@@ -40,23 +40,23 @@ pub const ROWS: &[Row] = &[
     Row::new("POST /api/v1/patients/duplicates", "ssss++++++r+")
         .sends(|_, _| Some(json!({"name": "Ines Novak", "date_of_birth": "1990-05-04"}))),
     Row::new("PUT /api/v1/patients/numbers", "ssssrrrr+rrr").sends(|_, _| Some(json!({"prefix": "RF"}))),
-    chart("GET /api/v1/patients/{id}", "ss++++++rh"),
-    chart("PUT /api/v1/patients/{id}", "ss+h++rrrh").sends(somebody),
-    chart("GET /api/v1/patients/{id}/history", "ss++++++rh"),
-    chart("GET /api/v1/patients/{id}/insurance", "ss+h++r+rh"),
-    chart("PUT /api/v1/patients/{id}/insurance/{entry}", "ssrrr+rrrr").sends(coverage),
-    chart("PUT /api/v1/patients/{id}/insurance/{entry}/error", "ssrrr+rrrr").sends(mark),
-    chart("GET /api/v1/patients/{id}/insurance/{entry}/history", "ss+h++r+rh"),
-    chart("GET /api/v1/patients/{id}/clinical", "ss+h+rr+rh"),
-    chart("PUT /api/v1/patients/{id}/clinical/{entry}", "ss+h+rrrrh").sends(procedure),
-    chart("PUT /api/v1/patients/{id}/clinical/{entry}/error", "ss+h+rrrrh").sends(mark),
-    chart("GET /api/v1/patients/{id}/clinical/{entry}/history", "ss+h+rr+rh"),
-    chart("PUT /api/v1/patients/{id}/allergies/none-known", "ss+h+rrrrh")
+    chart("GET /api/v1/patients/{id}", "ssss++++++rh"),
+    chart("PUT /api/v1/patients/{id}", "ssss+h++rrrh").sends(somebody),
+    chart("GET /api/v1/patients/{id}/history", "ssss++++++rh"),
+    chart("GET /api/v1/patients/{id}/insurance", "ssss+h++r+rh"),
+    chart("PUT /api/v1/patients/{id}/insurance/{entry}", "ssssrrr+rrrr").sends(coverage),
+    chart("PUT /api/v1/patients/{id}/insurance/{entry}/error", "ssssrrr+rrrr").sends(mark),
+    chart("GET /api/v1/patients/{id}/insurance/{entry}/history", "ssss+h++r+rh"),
+    chart("GET /api/v1/patients/{id}/clinical", "ssss+h+rr+rh"),
+    chart("PUT /api/v1/patients/{id}/clinical/{entry}", "ssss+h+rrrrh").sends(procedure),
+    chart("PUT /api/v1/patients/{id}/clinical/{entry}/error", "ssss+h+rrrrh").sends(mark),
+    chart("GET /api/v1/patients/{id}/clinical/{entry}/history", "ssss+h+rr+rh"),
+    chart("PUT /api/v1/patients/{id}/allergies/none-known", "ssss+h+rrrrh")
         .sends(|_, _| Some(json!({"none_known": true}))),
-    chart("GET /api/v1/patients/{id}/duplicates", "ssrrr+rrrr"),
-    chart("POST /api/v1/patients/{id}/merge", "ssrrr+rrrr").sends(|_, ids| {
+    chart("GET /api/v1/patients/{id}/duplicates", "ssssrrr+rrrr"),
+    chart("POST /api/v1/patients/{id}/merge", "ssssrrr+rrrr").sends(|_, ids| {
         Some(json!({"merged_id": ids.patient, "merged_version": 1, "version": 1, "demographics": demographics()}))
     }),
-    chart("POST /api/v1/patients/{id}/unmerge", "ssrrr+rrrr").sends(|_, ids| Some(json!({"merged_id": ids.patient}))),
-    chart("POST /api/v1/patients/{id}/export", "ss+h+rr+rh").sends(|_, _| Some(json!({"lang": "en"}))),
+    chart("POST /api/v1/patients/{id}/unmerge", "ssssrrr+rrrr").sends(|_, ids| Some(json!({"merged_id": ids.patient}))),
+    chart("POST /api/v1/patients/{id}/export", "ssss+h+rr+rh").sends(|_, _| Some(json!({"lang": "en"}))),
 ];

@@ -44,6 +44,9 @@ pub const ROWS: &[Row] = &[
         .of(|ids| ids.recording)
         .asking("patient", |ids| ids.patient),
     Row::new("DELETE /api/v1/portal/sessions/{id}", NOT_THERE).of(|ids| ids.staff),
-    // Last: it withdraws the link that the patient comes by.
-    Row::new("POST /api/v1/portal/visits/{id}/join", GUARDIAN).of(|ids| ids.visit).asking("patient", |ids| ids.patient),
 ];
+
+/// Tried after everything else: it withdraws the link that the patient comes by.
+pub const LAST: &[Row] = &[Row::new("POST /api/v1/portal/visits/{id}/join", GUARDIAN)
+    .of(|ids| ids.visit)
+    .asking("patient", |ids| ids.patient)];

@@ -50,7 +50,7 @@ export function IdentityStep({ join, clinic }: StepProps) {
     <TextField label={t(label)} value={value} onChange={(event) => set(event.target.value.replace(/\D/g, '').slice(0, length))} inputMode="numeric" autoComplete={length === 4 ? 'bday-year' : 'off'} aria-invalid={error ? true : undefined} aria-describedby={error ? `${id}-error` : undefined} />
   );
   return (
-    <PatientPage clinic={clinic} step={1} title={t('join.identity.title')} lead={t('join.identity.intro')} next={t('join.identity.next')}>
+    <PatientPage clinic={clinic} step={[1, 4]} title={t('join.identity.title')} lead={t('join.identity.intro')} next={t('join.identity.next')}>
       <form onSubmit={(event) => void submit(event)} className={css.form} noValidate>
         <fieldset aria-describedby={`${id}-hint`}>
           <legend className="visually-hidden">{t('join.identity.legend')}</legend>
@@ -96,7 +96,7 @@ export function LocationStep({ join, clinic }: StepProps) {
   };
   const set = (name: keyof Location) => (event: { target: { value: string } }) => setWhere({ ...where, [name]: event.target.value });
   return (
-    <PatientPage clinic={clinic} step={2} title={t('join.location.title')} lead={t('join.location.intro')} next={t('join.location.next')}>
+    <PatientPage clinic={clinic} step={[2, 4]} title={t('join.location.title')} lead={t('join.location.intro')} next={t('join.location.next')}>
       <form ref={form} onSubmit={(event) => void submit(event)} className={css.form} noValidate>
         <SelectField name="region" label={t('join.location.region')} value={where.region} onChange={set('region')} error={tried && wrong.region && t('join.location.error.region')} autoComplete="address-level1">
           <option value="">{t('join.location.region.choose')}</option>
@@ -118,10 +118,11 @@ export function ConsentStep({ join, clinic }: StepProps) {
   const [changed, setChanged] = useState(false);
   const [busy, setBusy] = useState(false);
   const [round, setRound] = useState(0);
+  const kind = join.as === 'guest' ? 'guest_consent' : 'telehealth_consent';
 
   useEffect(() => {
     let gone = false;
-    get<ConsentText>(`/texts/telehealth_consent?lang=${lang}`).then((found) => {
+    get<ConsentText>(`/texts/${kind}?lang=${lang}`).then((found) => {
       if (!gone) {
         setText(found);
         setError(null);
@@ -130,7 +131,7 @@ export function ConsentStep({ join, clinic }: StepProps) {
     return () => {
       gone = true;
     };
-  }, [lang, round]);
+  }, [kind, lang, round]);
 
   const agree = async () => {
     if (!text) return;
@@ -147,7 +148,7 @@ export function ConsentStep({ join, clinic }: StepProps) {
     setBusy(false);
   };
   return (
-    <PatientPage clinic={clinic} step={3} title={t('join.consent.title')} next={t('join.consent.next')}>
+    <PatientPage clinic={clinic} step={join.as === 'guest' ? [2, 3] : [3, 4]} title={t('join.consent.title')} next={t('join.consent.next')}>
       {changed && <Notice tone="warn" live>{t('join.consent.changed')}</Notice>}
       {!text && !error && <Loading />}
       {!text && Boolean(error) && <Failed error={error} onRetry={() => setRound(round + 1)} />}

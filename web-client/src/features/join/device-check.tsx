@@ -14,7 +14,7 @@ import { PatientPage, type Clinic } from './page';
 
 const HOPELESS: ReadonlySet<DeviceProblem> = new Set(['unsupported', 'insecure']);
 
-export function DeviceCheck({ call, clinic, provider, onEnter }: { call: Call; clinic: Clinic; provider: string; onEnter: () => void }) {
+export function DeviceCheck({ call, clinic, steps, provider, onEnter }: { call: Call; clinic: Clinic; steps: number; provider: string; onEnter: () => void }) {
   const { t } = useText();
   const devices = useWatched(call.devices.state);
   const { connection, media } = useWatched(call.state);
@@ -33,7 +33,7 @@ export function DeviceCheck({ call, clinic, provider, onEnter }: { call: Call; c
     </Notice>
   );
   return (
-    <PatientPage clinic={clinic} step={4} title={t('join.devices.title')} lead={hopeless ? undefined : t('join.devices.intro')} next={t('join.devices.next', { provider })}>
+    <PatientPage clinic={clinic} step={[steps, steps]} title={t('join.devices.title')} lead={hopeless ? undefined : t('join.devices.intro')} next={t('join.devices.next', { provider })}>
       {asking && <Notice tone="accent" live title={t('join.devices.asking.title')}>{t('join.devices.asking.body')}</Notice>}
       <div className={css.preview}>
         {devices.cameraTrack

@@ -3,7 +3,6 @@
 import { useEffect, useState } from 'react';
 import type { Call } from '../../call/call';
 import { chime } from '../../call/sound';
-import type { JoinState } from '../../lib/api/types';
 import { clock, clockWithZone } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
 import { Button, Icon, Loading, Notice, Pill } from '../../lib/ui';
@@ -11,12 +10,13 @@ import { useTitle, useWatched } from '../../lib/ui/now';
 import { SelfVideo } from '../stage/media';
 import { Stage } from '../stage/stage';
 import { DeviceCheck } from './device-check';
+import type { Who } from './join';
 import css from './join.module.css';
 import { PatientPage, type Clinic } from './page';
 
-interface InCallProps { call: Call; who: JoinState; clinic: Clinic; straightIn: boolean; onEnter: () => void; onLeave: () => void }
+interface InCallProps { call: Call; who: Who; clinic: Clinic; steps: number; straightIn: boolean; onEnter: () => void; onLeave: () => void }
 
-export function InCall({ call, who, clinic, straightIn, onEnter, onLeave }: InCallProps) {
+export function InCall({ call, who, clinic, steps, straightIn, onEnter, onLeave }: InCallProps) {
   const { t } = useText();
   const { room } = useWatched(call.state);
   const phase = room?.participants.find((one) => one.participant === room.you)?.phase;
@@ -29,11 +29,11 @@ export function InCall({ call, who, clinic, straightIn, onEnter, onLeave }: InCa
 
   if (inside) return <Visit call={call} who={who} onLeave={onLeave} />;
   if (phase?.is === 'waiting') return <WaitingRoom call={call} who={who} clinic={clinic} since={phase.since} returned={wasInside} onLeave={onLeave} />;
-  if (straightIn && (!phase || phase.is === 'checking_in')) return <PatientPage clinic={clinic} title={t('join.greeting', { provider: who.provider_name })}><Loading>{t('join.opening')}</Loading></PatientPage>;
-  return <DeviceCheck call={call} clinic={clinic} provider={who.provider_name} onEnter={onEnter} />;
+  if (straightIn && (!phase || phase.is === 'checking_in')) return <PatientPage clinic={clinic} title={t(who.role ? 'join.greeting.guest' : 'join.greeting', { provider: who.provider_name })}><Loading>{t('join.opening')}</Loading></PatientPage>;
+  return <DeviceCheck call={call} clinic={clinic} steps={steps} provider={who.provider_name} onEnter={onEnter} />;
 }
 
-function WaitingRoom({ call, who, clinic, since, returned, onLeave }: { call: Call; who: JoinState; clinic: Clinic; since: number; returned: boolean; onLeave: () => void }) {
+function WaitingRoom({ call, who, clinic, since, returned, onLeave }: { call: Call; who: Who; clinic: Clinic; since: number; returned: boolean; onLeave: () => void }) {
   const { t, lang } = useText();
   const { connection, media } = useWatched(call.state);
   const { cameraTrack } = useWatched(call.devices.state);
@@ -45,7 +45,7 @@ function WaitingRoom({ call, who, clinic, since, returned, onLeave }: { call: Ca
         ? <Notice tone="warn" live title={t('visit.reconnecting.me')}>{t('visit.reconnecting.me.body')}</Notice>
         : <p role="status" className={css.waitingState}><Pill tone="accent" icon="clock">{t('waiting.state')}</Pill> <span>{t('waiting.since', { time: clock(lang, since) })}</span></p>}
       <p className={css.lead}>{returned ? t('waiting.returned', { provider }) : t('waiting.body', { provider })}</p>
-      <p>{t('waiting.scheduled', { time: clockWithZone(lang, who.starts_at) })}</p>
+      <p>{t(who.role ? 'waiting.scheduled.guest' : 'waiting.scheduled', { time: clockWithZone(lang, who.starts_at) })}</p>
       <div className={css.waitingSelf}>
         {cameraTrack ? <SelfVideo track={cameraTrack} label={t('join.devices.preview')} /> : <p><Icon name="camera_off" />{t('visit.self_off')}</p>}
       </div>
@@ -54,7 +54,7 @@ function WaitingRoom({ call, who, clinic, since, returned, onLeave }: { call: Ca
   );
 }
 
-function Visit({ call, who, onLeave }: { call: Call; who: JoinState; onLeave: () => void }) {
+function Visit({ call, who, onLeave }: { call: Call; who: Who; onLeave: () => void }) {
   const { t } = useText();
   useTitle(t('visit.page_title', { name: who.provider_name }));
   return (

@@ -1,4 +1,4 @@
-// The patient's side: check-in, device check, waiting room, visit, end. Small on purpose: it is the first thing
+// The side of those who come by a link, patients and guests: check-in, device check, waiting room, visit, end. Small on purpose: it is the first thing
 // that a phone on a bad network loads. No router, no query cache; the steps are a view model (join.ts).
 
 import { useEffect } from 'react';
@@ -6,6 +6,7 @@ import { useText } from '../../lib/i18n/text';
 import { Button, Failed, Loading } from '../../lib/ui';
 import { useWatched } from '../../lib/ui/now';
 import { ConsentStep, IdentityStep, LocationStep } from './check-in';
+import { NameStep } from './guest';
 import { InCall } from './in-call';
 import type { Join } from './join';
 import { PatientPage, type Clinic } from './page';
@@ -25,6 +26,8 @@ export function PatientVisit({ join }: { join: Join }) {
       return <PatientPage clinic={clinic} title={t('join.unusable.title')} lead={t('join.unusable.body')}><p>{t('join.unusable.help')}</p></PatientPage>;
     case 'identity':
       return <IdentityStep join={join} clinic={clinic} />;
+    case 'name':
+      return <NameStep join={join} clinic={clinic} page={step.page} />;
     case 'locked':
       return <PatientPage clinic={clinic} title={t('join.identity.locked.title')} lead={t('join.identity.locked.body')} />;
     case 'location':
@@ -32,7 +35,7 @@ export function PatientVisit({ join }: { join: Join }) {
     case 'consent':
       return <ConsentStep join={join} clinic={clinic} />;
     case 'call':
-      return who && <InCall call={step.call} who={who} clinic={clinic} straightIn={step.straightIn} onEnter={() => join.joinWaitingRoom()} onLeave={() => join.leave()} />;
+      return who && <InCall call={step.call} who={who} steps={join.as === 'guest' ? 3 : 4} clinic={clinic} straightIn={step.straightIn} onEnter={() => join.joinWaitingRoom()} onLeave={() => join.leave()} />;
     case 'left':
       return <Left join={join} clinic={clinic} />;
     case 'over':

@@ -1,22 +1,32 @@
-// The patient's way from the link to the visit, as a view model: which step comes next and what the server said.
-// The token leaves the address bar at once; it is kept for this tab only until the date of birth has made a session.
+// The way from a link to the visit, as a view model: which step comes next and what the server said. Patients come by
+// /v/ and show their date of birth, guests by /g/ and say their name; all else is the same for both.
+// The token leaves the address bar at once; it is kept for this tab only until it has made a session.
 
 import { Call } from '../../call/call';
 import type { TicketAnswer } from '../../call/link';
 import { get, post, put, Problem } from '../../lib/api/client';
-import type { JoinState, Location, Opened, Site, Ticket } from '../../lib/api/types';
+import type { GuestPage, GuestState, JoinState, Location, Opened, Site, Ticket } from '../../lib/api/types';
 import { Store } from '../../lib/store';
 
-/** The address shown after the link was opened; what stands there is no token. */
-const CLEAN_PATH = '/v/me';
-const KEPT_TOKEN = 'bedside.link';
-const KEPT_LINE = 'bedside.line';
+/** Where links begin, where their API is, and what is kept in this tab. */
+const WAYS = {
+  patient: { at: '/v/', api: '/join', token: 'bedside.link', line: 'bedside.line' },
+  guest: { at: '/g/', api: '/guest', token: 'bedside.guest_link', line: 'bedside.guest_line' },
+} as const;
+
+/** Shown in the address bar after the link was opened; what stands there is no token. */
+const CLEAN = 'me';
+
+/** Who has come: what both kinds of people have in common, and what only one has. */
+export type Who = Pick<JoinState & GuestState, 'visit_id' | 'provider_name' | 'clinic_name' | 'clinic_phone' | 'starts_at' | 'consent' | 'visit_state'>
+  & Partial<Pick<JoinState, 'location'> & Pick<GuestState, 'role' | 'name'>>;
 
 export type Step =
   | { is: 'opening' }
   | { is: 'unusable' }
   | { is: 'failed'; error: unknown }
   | { is: 'identity' }
+  | { is: 'name'; page: GuestPage }
   | { is: 'locked' }
   | { is: 'location' }
   | { is: 'consent' }
@@ -28,7 +38,7 @@ export interface JoinView {
   step: Step;
   site: Site | null;
   clinic: Opened | null;
-  who: JoinState | null;
+  who: Who | null;
 }
 
 export class Join {
@@ -37,15 +47,20 @@ export class Join {
   #call: Call | null = null;
   #watching: (() => void) | null = null;
   #wasInLine = false;
+  readonly #way: (typeof WAYS)[keyof typeof WAYS];
+
+  constructor(readonly as: keyof typeof WAYS) {
+    this.#way = WAYS[as];
+  }
 
   async start(): Promise<void> {
     get<Site>('/site').then((site) => this.state.patch({ site }), () => undefined);
-    const fromLink = /^\/v\/([^/]+)$/.exec(location.pathname)?.[1];
-    if (fromLink && location.pathname !== CLEAN_PATH) {
+    const fromLink = /^\/[vg]\/([^/]+)$/.exec(location.pathname)?.[1];
+    if (fromLink && fromLink !== CLEAN) {
       this.#token = decodeURIComponent(fromLink);
-      keep(KEPT_TOKEN, this.#token);
-      history.replaceState(null, '', CLEAN_PATH);
-    } else this.#token = kept(KEPT_TOKEN);
+      keep(this.#way.token, this.#token);
+      history.replaceState(null, '', this.#way.at + CLEAN);
+    } else this.#token = kept(this.#way.token);
     await this.open();
   }
 
@@ -53,14 +68,14 @@ export class Join {
     this.state.patch({ step: { is: 'opening' } });
     try {
       if (!this.#token) {
-        this.#proceed(await get<JoinState>('/join'));
+        this.#proceed(await get<Who>(this.#way.api));
         return;
       }
-      const clinic = await post<Opened>('/join/open', { token: this.#token });
-      this.state.patch({ clinic, step: { is: 'identity' } });
+      const page = await post<Opened | GuestPage>(`${this.#way.api}/open`, { token: this.#token });
+      this.state.patch({ clinic: page, step: 'role' in page ? { is: 'name', page } : { is: 'identity' } });
     } catch (error) {
       const gone = error instanceof Problem && (error.status === 404 || error.status === 401 || error.status === 403);
-      if (gone) forget(KEPT_TOKEN);
+      if (gone) forget(this.#way.token);
       this.state.patch({ step: gone ? { is: 'unusable' } : { is: 'failed', error } });
     }
   }
@@ -68,10 +83,7 @@ export class Join {
   /** Null when it went on; otherwise what to tell the person. */
   async confirm(dateOfBirth: string): Promise<Problem | null> {
     try {
-      const who = await post<JoinState>('/join/identity', { token: this.#token, date_of_birth: dateOfBirth });
-      this.#token = null;
-      forget(KEPT_TOKEN);
-      this.#proceed(who);
+      this.#arrived(await post<JoinState>('/join/identity', { token: this.#token, date_of_birth: dateOfBirth }));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'join.locked') this.state.patch({ step: { is: 'locked' } });
@@ -81,29 +93,47 @@ export class Join {
     return null;
   }
 
+  /** A guest says who they are. Null when it went on; otherwise what to tell the person. */
+  async arrive(name: string): Promise<Problem | null> {
+    try {
+      this.#arrived(await post<GuestState>('/guest/arrive', { token: this.#token, name }));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 404) return error;
+      this.state.patch({ step: { is: 'unusable' } });
+    }
+    return null;
+  }
+
+  #arrived(who: Who): void {
+    this.#token = null;
+    forget(this.#way.token);
+    this.#proceed(who);
+  }
+
   async locate(where: Location): Promise<void> {
     await put<undefined>('/join/location', where);
     await this.refresh();
   }
 
   async agree(version: string, lang: string): Promise<void> {
-    await post<undefined>('/join/consent', { text_version: version, lang });
+    await post<undefined>(`${this.#way.api}/consent`, { text_version: version, lang });
     await this.refresh();
   }
 
   async refresh(): Promise<void> {
-    this.#proceed(await get<JoinState>('/join'));
+    this.#proceed(await get<Who>(this.#way.api));
   }
 
   joinWaitingRoom(): void {
     const { who } = this.state.get();
-    if (who) keep(KEPT_LINE, who.visit_id);
+    if (who) keep(this.#way.line, who.visit_id);
     this.#wasInLine = true;
     this.#call?.joinWaitingRoom();
   }
 
   leave(): void {
-    forget(KEPT_LINE);
+    forget(this.#way.line);
     this.#call?.leave();
     this.#close();
     this.state.patch({ step: { is: 'left' } });
@@ -111,31 +141,31 @@ export class Join {
 
   /** After `leave`: ends the session on this device. */
   async finish(): Promise<void> {
-    await post<undefined>('/join/leave', undefined, { keepalive: true }).catch(() => undefined);
+    await post<undefined>(`${this.#way.api}/leave`, undefined, { keepalive: true }).catch(() => undefined);
     this.state.patch({ step: { is: 'over', why: 'done' } });
   }
 
   /** Back to where one was: whoever has been in line needs no second device check. */
   again(): void {
     const { who } = this.state.get();
-    if (who && this.#wasInLine) keep(KEPT_LINE, who.visit_id);
+    if (who && this.#wasInLine) keep(this.#way.line, who.visit_id);
     this.refresh().catch((error: unknown) => this.state.patch({ step: error instanceof Problem && error.status === 401 ? { is: 'unusable' } : { is: 'failed', error } }));
   }
 
-  #proceed(who: JoinState): void {
+  #proceed(who: Who): void {
     this.state.patch({ who, clinic: { clinic_name: who.clinic_name, clinic_phone: who.clinic_phone } });
     if (who.visit_state === 'ended') this.state.patch({ step: { is: 'over', why: 'ended' } });
     else if (who.visit_state === 'cancelled') this.state.patch({ step: { is: 'over', why: 'not_allowed' } });
-    else if (!who.location) this.state.patch({ step: { is: 'location' } });
+    else if (this.as === 'patient' && !who.location) this.state.patch({ step: { is: 'location' } });
     else if (!who.consent) this.state.patch({ step: { is: 'consent' } });
     else this.#begin(who);
   }
 
-  #begin(who: JoinState): void {
+  #begin(who: Who): void {
     this.#close();
-    const call = new Call({ url: signalUrl(), ticket: patientTicket });
+    const call = new Call({ url: signalUrl(), ticket: () => ticket(`${this.#way.api}/ticket`) });
     this.#call = call;
-    const straightIn = kept(KEPT_LINE) === who.visit_id;
+    const straightIn = kept(this.#way.line) === who.visit_id;
     if (straightIn) {
       this.#wasInLine = true;
       call.joinWaitingRoom();
@@ -158,7 +188,7 @@ export class Join {
       this.state.patch({ step: { is: 'left' } });
       return;
     }
-    if (ended !== 'replaced') forget(KEPT_LINE);
+    if (ended !== 'replaced') forget(this.#way.line);
     this.state.patch({ step: { is: 'over', why: ended === 'visit_ended' ? 'ended' : ended === 'signed_out' ? 'revoked' : ended } });
   }
 
@@ -177,9 +207,9 @@ export function signalUrl(): string {
   return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signal`;
 }
 
-async function patientTicket(): Promise<TicketAnswer> {
+async function ticket(path: string): Promise<TicketAnswer> {
   try {
-    return await post<Ticket>('/join/ticket', undefined, { background: true });
+    return await post<Ticket>(path, undefined, { background: true });
   } catch (error) {
     if (error instanceof Problem) {
       if (error.status === 401) return { refused: 'signed_out' };

@@ -6,12 +6,11 @@ import { Icon, LanguageSwitch } from '../../lib/ui';
 import { useTitle } from '../../lib/ui/now';
 import css from './join.module.css';
 
-const STEPS = 4;
-
 export interface Clinic { name: string; phone: string }
 
+/** `step`: which of how many. */
 export function PatientPage({ clinic, title, step, lead, children, next, wide }: {
-  clinic: Clinic | null; title: string; step?: number; lead?: ReactNode; children?: ReactNode; next?: ReactNode; wide?: boolean;
+  clinic: Clinic | null; title: string; step?: readonly [number, number]; lead?: ReactNode; children?: ReactNode; next?: ReactNode; wide?: boolean;
 }) {
   const { t } = useText();
   const heading = useRef<HTMLHeadingElement>(null);
@@ -30,8 +29,8 @@ export function PatientPage({ clinic, title, step, lead, children, next, wide }:
       <main className={css.main} data-wide={wide || undefined}>
         {step !== undefined && (
           <div className={css.progress}>
-            <p>{t('step', { n: step, of: STEPS })}</p>
-            <div aria-hidden="true">{Array.from({ length: STEPS }, (_, n) => <i key={n} data-done={n < step || undefined} />)}</div>
+            <p>{t('step', { n: step[0], of: step[1] })}</p>
+            <div aria-hidden="true">{Array.from({ length: step[1] }, (_, n) => <i key={n} data-done={n < step[0] || undefined} />)}</div>
           </div>
         )}
         <h1 ref={heading} tabIndex={-1}>{title}</h1>

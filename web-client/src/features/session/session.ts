@@ -27,6 +27,7 @@ const PAGES: Record<Role, readonly PageName[]> = {
   patient: [],
   guardian: [],
   interpreter: [],
+  specialist: [],
 };
 
 export function maySee(role: Role, page: PageName): boolean {

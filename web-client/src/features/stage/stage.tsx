@@ -34,7 +34,9 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
   const unread = useUnread(call, chatOpen);
   useWakeLock();
   const { room } = state;
-  const others = room ? peopleIn(room).filter((one) => one.participant !== room.you) : [];
+  const others = room ? interpretersFirst(peopleIn(room).filter((one) => one.participant !== room.you)) : [];
+  // Who interprets is large for the others, so that signs and lips can be read.
+  const pinned = others.length > 1 && others[0]?.role === 'interpreter';
   const voices = state.remote.filter((one) => one.source === 'microphone');
   const screen = state.remote.find((one) => one.source === 'screen' && one.moving);
   const broken = state.connection === 'reconnecting' || state.media === 'lost';
@@ -56,7 +58,7 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
           {above}
           <Voices voices={voices} speakerId={devices.speakerId} />
         </div>
-        <div className={css.tiles} data-count={screen ? 1 : Math.max(1, others.length)} data-screen={screen ? '' : undefined}>
+        <div className={css.tiles} data-count={screen ? 1 : Math.max(1, others.length)} data-screen={screen ? '' : undefined} data-pinned={pinned && !screen ? '' : undefined}>
           {screen && <ScreenTile call={call} media={screen} name={others.find((one) => one.participant === screen.participant)?.name ?? ''} />}
           {others.map((one) => <PersonTile key={one.participant} call={call} person={one} camera={state.remote.find((media) => media.participant === one.participant && media.source === 'camera')} small={Boolean(screen)} actions={personActions?.(one)} />)}
           {others.length === 0 && <div className={css.alone}>{alone}</div>}
@@ -102,6 +104,13 @@ export function Control({ icon, label, on, badge, expanded, className, ...rest }
   );
 }
 
+/** Roles that are said beside the name; that a patient is the patient goes without saying. */
+const AS_WHAT: ReadonlySet<ParticipantView['role']> = new Set(['interpreter', 'guardian', 'specialist', 'nurse']);
+
+function interpretersFirst(people: ParticipantView[]): ParticipantView[] {
+  return [...people].sort((a, b) => Number(b.role === 'interpreter') - Number(a.role === 'interpreter'));
+}
+
 /** Those in the visit itself: let in, and not gone. */
 export function peopleIn(room: RoomView): ParticipantView[] {
   return room.participants.filter(({ phase }) => phase.is === 'admitted' || phase.is === 'live' || phase.is === 'reconnecting' || phase.is === 'interrupted');
@@ -125,6 +134,7 @@ function PersonTile({ call, person, camera, small, actions }: { call: Call; pers
         <span className={css.name}>
         {person.audio_muted && <span title={t('visit.is_muted', { name })}><Icon name="microphone_off" size={18} /><span className="visually-hidden">{t('visit.is_muted', { name })}</span></span>}
         <span>{name}</span>
+        {AS_WHAT.has(person.role) && <em>{t(`role.${person.role}`)}</em>}
         {phase.is === 'admitted' && <em>{t('visit.admitted')}</em>}
         {phase.is === 'reconnecting' && <em>{t('visit.reconnecting')}</em>}
         {phase.is === 'interrupted' && <em title={t('visit.interrupted.other', { name })}>{t('visit.interrupted')}</em>}

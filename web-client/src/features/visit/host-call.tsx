@@ -12,6 +12,7 @@ import { Button, Dialog, Empty } from '../../lib/ui';
 import { useNow, useWatched } from '../../lib/ui/now';
 import { callRuns } from '../session/idle';
 import { Control, Stage } from '../stage/stage';
+import { InviteDialog } from './invite';
 import css from './visit.module.css';
 
 function signalUrl(): string {
@@ -57,6 +58,7 @@ export function HostStage({ call, visit, onEnded, again }: { call: Call; visit: 
   const { t } = useText();
   const { room, ended } = useWatched(call.state);
   const [ending, setEnding] = useState(false);
+  const [inviting, setInviting] = useState(false);
   useEffect(() => {
     if (ended) onEnded(ended);
   }, [ended, onEnded]);
@@ -78,7 +80,7 @@ export function HostStage({ call, visit, onEnded, again }: { call: Call; visit: 
             {checking.filter((one) => one.participant !== room?.you).map((one) => <p key={one.participant} className={css.checking} role="status">{t('visit.in_checking', { name: one.name })}</p>)}
           </>
         }
-        personActions={(person) => (person.role === 'patient' || person.role === 'guardian' || person.role === 'interpreter') && (
+        personActions={(person) => (person.role === 'patient' || person.role === 'guardian' || person.role === 'interpreter' || person.role === 'specialist') && (
           <Button kind="stage" onClick={() => call.returnToWaiting(person.participant)} aria-description={person.name}>{t('visit.return')}</Button>
         )}
         controls={
@@ -86,10 +88,12 @@ export function HostStage({ call, visit, onEnded, again }: { call: Call; visit: 
             {records
               ? <Control icon="stop" on label={t('visit.stop_record')} onClick={() => call.stopRecording()} disabled={recording.is === 'stopping'} />
               : <Control icon="record" label={t('visit.record')} onClick={() => call.startRecording()} />}
+            <Control icon="person" label={t('visit.invite')} onClick={() => setInviting(true)} />
             <Button kind="stageDanger" icon="close" onClick={() => setEnding(true)}>{t('visit.end')}</Button>
           </>
         }
       />
+      {inviting && <InviteDialog visit={visit} room={room} onClose={() => setInviting(false)} />}
       {ending && (
         <Dialog
           title={t('visit.end.title')}
@@ -122,7 +126,7 @@ function WaitingCard({ person, onAdmit }: { person: ParticipantView; onAdmit: ()
   const since = person.phase.is === 'waiting' ? person.phase.since : now;
   return (
     <div className={css.waiting}>
-      <p role="status"><strong>{t('visit.in_waiting', { name: person.name })}</strong></p>
+      <p role="status"><strong>{t('visit.in_waiting', { name: person.role === 'patient' ? person.name : `${person.name} (${t(`role.${person.role}`)})` })}</strong></p>
       <p>{t('visit.waiting_since', { duration: duration(lang, now - since) })}</p>
       <Button kind="primary" large onClick={onAdmit} aria-description={person.name}>{t('visit.admit')}</Button>
     </div>

@@ -12,6 +12,11 @@ export type Me = Schemas['Me'];
 export type Opened = Schemas['LinkPage'];
 export type Location = Schemas['Location'];
 export type JoinState = Schemas['JoinState'];
+export type GuestPage = Schemas['GuestPage'];
+export type GuestState = Schemas['GuestState'];
+export type Guests = Schemas['Guests'];
+export type GuestItem = Schemas['GuestItem'];
+export type InvitedGuest = Schemas['InvitedGuest'];
 export type Ticket = Schemas['IssuedTicket'];
 
 export type Today = Schemas['Today'];

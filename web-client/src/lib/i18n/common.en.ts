@@ -29,12 +29,20 @@ export const texts = {
 
   'step': 'Step {n} of {of}',
   'join.greeting': 'Your visit with {provider}',
+  'join.greeting.guest': 'Visit with {provider}',
   'join.next': 'What comes next',
   'join.opening': 'Opening your visit…',
 
   'join.unusable.title': 'This link can’t be used',
   'join.unusable.body': 'It may have expired, or a newer link may have replaced it. Look for the latest message from your clinic and open the link in that one.',
   'join.unusable.help': 'If you don’t have a newer link, call your clinic and ask for a new one.',
+
+  'guest.name.title': 'What is your name?',
+  'guest.name.intro': 'You are invited as {role} to a video visit at {clinic}.',
+  'guest.name.label': 'Your name',
+  'guest.name.hint': 'Everyone in the visit sees it.',
+  'guest.name.next': 'Next you read what guests of a visit keep to, then we check your camera and microphone.',
+  'guest.name.error': 'Type your name.',
 
   'join.identity.title': 'What is your date of birth?',
   'join.identity.intro': 'We ask so that nobody else can join in your place.',
@@ -122,6 +130,7 @@ export const texts = {
   'waiting.body': '{provider} can see that you are here and will let you in. Keep this page open.',
   'waiting.since': 'Here since {time}',
   'waiting.scheduled': 'Your visit is planned for {time}',
+  'waiting.scheduled.guest': 'The visit is planned for {time}',
   'waiting.next': 'When it is your turn you hear a sound and the video opens by itself. You don’t need to press anything.',
   'waiting.self': 'You',
   'waiting.returned': '{provider} has sent you back to the waiting room for a moment. Please stay here.',
@@ -221,6 +230,7 @@ export const texts = {
   'role.patient': 'Patient',
   'role.guardian': 'Guardian',
   'role.interpreter': 'Interpreter',
+  'role.specialist': 'Specialist',
   'role.provider': 'Provider',
   'role.nurse': 'Nurse',
   'role.front_desk': 'Front desk',

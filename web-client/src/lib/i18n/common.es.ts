@@ -30,12 +30,20 @@ export const texts: Record<Key, string> = {
 
   'step': 'Paso {n} de {of}',
   'join.greeting': 'Su consulta con {provider}',
+  'join.greeting.guest': 'Consulta con {provider}',
   'join.next': 'Qué sigue',
   'join.opening': 'Abriendo su consulta…',
 
   'join.unusable.title': 'Este enlace no se puede usar',
   'join.unusable.body': 'Puede que haya vencido o que lo haya reemplazado uno más nuevo. Busque el mensaje más reciente de su clínica y abra el enlace que contiene.',
   'join.unusable.help': 'Si no tiene un enlace más nuevo, llame a su clínica y pida uno.',
+
+  'guest.name.title': '¿Cómo se llama?',
+  'guest.name.intro': 'Le invitaron como {role} a una consulta por video en {clinic}.',
+  'guest.name.label': 'Su nombre',
+  'guest.name.hint': 'Lo ven todas las personas de la consulta.',
+  'guest.name.next': 'Después lee lo que se pide a los invitados y comprobamos su cámara y su micrófono.',
+  'guest.name.error': 'Escriba su nombre.',
 
   'join.identity.title': '¿Cuál es su fecha de nacimiento?',
   'join.identity.intro': 'Lo preguntamos para que nadie más pueda entrar en su lugar.',
@@ -123,6 +131,7 @@ export const texts: Record<Key, string> = {
   'waiting.body': '{provider} ve que usted está aquí y le dejará entrar. Mantenga esta página abierta.',
   'waiting.since': 'Aquí desde las {time}',
   'waiting.scheduled': 'Su consulta está prevista para {time}',
+  'waiting.scheduled.guest': 'La consulta está prevista para {time}',
   'waiting.next': 'Cuando sea su turno oirá un sonido y el video se abrirá solo. No tiene que pulsar nada.',
   'waiting.self': 'Usted',
   'waiting.returned': '{provider} le ha devuelto un momento a la sala de espera. Por favor, quédese aquí.',
@@ -222,6 +231,7 @@ export const texts: Record<Key, string> = {
   'role.patient': 'Paciente',
   'role.guardian': 'Tutor',
   'role.interpreter': 'Intérprete',
+  'role.specialist': 'Especialista',
   'role.provider': 'Profesional',
   'role.nurse': 'Enfermería',
   'role.front_desk': 'Recepción',

@@ -25,7 +25,7 @@ test('the words that help texts and tests rely on stand as promised', async () =
   const said = (await Promise.all(areas.map((area) => catalogues[area].en()))).flatMap((part) => Object.values(part.texts) as string[]);
   for (const word of [
     'Continue', 'I agree', 'Join waiting room', 'Leave', 'Admit', 'Return to waiting', 'Start recording', 'Stop recording', 'Allow recording', 'Do not record', 'Mute',
-    'Turn camera off', 'Share screen', 'Chat', 'End visit', 'Save draft', 'Sign note', 'Sign in', 'Sign out', 'Waiting', 'Admitted', 'Reconnecting', 'Recording', 'Interrupted', 'Visit ended',
+    'Turn camera off', 'Share screen', 'Chat', 'Invite', 'End visit', 'Save draft', 'Sign note', 'Sign in', 'Sign out', 'Waiting', 'Admitted', 'Reconnecting', 'Recording', 'Interrupted', 'Visit ended',
   ]) expect(said, word).toContain(word);
 });
 
