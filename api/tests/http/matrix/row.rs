@@ -26,6 +26,9 @@ pub const ACTORS: [&str; 12] = [
     "foreign",
 ];
 
+/// Picks one of the ids.
+type IdOf = fn(&Ids) -> Uuid;
+
 /// A route with its cells.
 pub struct Row {
     /// Method and path, as in the document.
@@ -34,11 +37,11 @@ pub struct Row {
     /// `r` the role refuses (403); `h` hidden (404); `f` the second factor must be given again (403). `*` alone: open to everyone.
     pub cells: &'static str,
     /// The id in the path, for routes with one.
-    pub id: fn(&Ids) -> Uuid,
+    pub id: IdOf,
     /// The body, for routes with one; as it should be, but for who sends it.
     pub body: fn(&App, &Ids) -> Option<Value>,
     /// What the query names, for routes with one.
-    pub query: Option<(&'static str, fn(&Ids) -> Uuid)>,
+    pub query: Option<(&'static str, IdOf)>,
     /// A file, with its type, in the body's place.
     pub file: Option<(&'static str, &'static [u8])>,
 }
@@ -50,12 +53,12 @@ impl Row {
     }
 
     /// Whose `{id}` is this.
-    pub const fn of(self, id: fn(&Ids) -> Uuid) -> Self {
+    pub const fn of(self, id: IdOf) -> Self {
         Self { id, ..self }
     }
 
     /// With this in the query.
-    pub const fn asking(self, name: &'static str, id: fn(&Ids) -> Uuid) -> Self {
+    pub const fn asking(self, name: &'static str, id: IdOf) -> Self {
         Self { query: Some((name, id)), ..self }
     }
 
