@@ -9,6 +9,7 @@ mod outer;
 mod secret;
 mod secret_url;
 mod sso;
+mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -28,6 +29,7 @@ pub use outer::{Clamav, Redis, Uploads};
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
 pub use sso::Sso;
+pub use turn::Turn;
 
 /// Read from the working folder when no file is named.
 const DEFAULT_FILE: &str = "bedside.toml";
@@ -42,6 +44,8 @@ pub struct Config {
     pub http: Http,
     /// Media plane.
     pub media: Media,
+    /// The relay for networks that let little out.
+    pub turn: Turn,
     /// What is kept on this machine.
     pub data: Data,
     /// PostgreSQL.
@@ -204,6 +208,7 @@ impl Default for Config {
         Self {
             http: Http::default(),
             media: Media::default(),
+            turn: Turn::default(),
             data: Data::default(),
             database: Database::default(),
             keys: Keys::default(),
@@ -394,6 +399,7 @@ impl Config {
                 "port 0 is not allowed, since clients are told the port; choose one, such as 3478".into(),
             );
         }
+        self.turn.check(&self.http, &self.media)?;
         self.keys.check()?;
         if self.database.url.is_some() != self.database.owner_url.is_some() {
             return wrong(

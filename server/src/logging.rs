@@ -16,7 +16,7 @@ use json::JsonLines;
 pub fn start(log: &Log) {
     let level = log.level.as_str();
     let filter = EnvFilter::new(format!(
-        "warn,sqlx=error,str0m=error,bedside={level},server={level},api={level},records={level},signaling={level},sfu={level},sfu_core={level},recorder={level}"
+        "warn,sqlx=error,str0m=error,stun_types=error,turn_types=error,stun_proto=error,bedside={level},server={level},api={level},records={level},signaling={level},sfu={level},sfu_core={level},recorder={level}"
     ));
     let registry = tracing_subscriber::registry().with(filter);
     match log.format {

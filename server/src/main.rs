@@ -20,6 +20,7 @@ mod recordings;
 mod sealing;
 mod serve;
 mod staff;
+mod turn;
 mod web;
 
 use std::process::ExitCode;

@@ -37,6 +37,8 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
         "bedside_sfu_tcp_refused_total",
         "TCP connections on media ports beyond a limit, or that did not prove in time whose they are."
     );
+    metrics::describe_gauge!("bedside_turn_allocations", "Addresses that the TURN relay lends now.");
+    metrics::describe_counter!("bedside_turn_refused_total", "Requests that the TURN relay refused, by reason.");
     metrics::describe_counter!("bedside_sfu_cpu_microseconds_total", "CPU time of the media worker threads.");
     Ok(handle)
 }
@@ -60,6 +62,18 @@ pub fn observe(sfu: &sfu::Counters) {
     metrics::gauge!("bedside_sfu_peers").set(sfu.peers as f64);
     metrics::counter!("bedside_sfu_cpu_microseconds_total").absolute(sfu.cpu_us);
     observe_process();
+}
+
+/// Refreshes the relay's totals.
+pub fn observe_relay(relay: &sfu::turn::TurnCounters) {
+    metrics::gauge!("bedside_turn_allocations").set(relay.allocations as f64);
+    metrics::counter!("bedside_turn_allocated_total").absolute(relay.allocated);
+    metrics::counter!("bedside_turn_refused_total", "reason" => "credentials").absolute(relay.refused_credentials);
+    metrics::counter!("bedside_turn_refused_total", "reason" => "quota").absolute(relay.refused_quota);
+    metrics::counter!("bedside_turn_refused_total", "reason" => "forbidden").absolute(relay.forbidden);
+    metrics::counter!("bedside_turn_packets_total", "to" => "media").absolute(relay.packets_to_media);
+    metrics::counter!("bedside_turn_packets_total", "to" => "clients").absolute(relay.packets_to_clients);
+    metrics::counter!("bedside_turn_packets_dropped_total").absolute(relay.dropped);
 }
 
 fn observe_process() {

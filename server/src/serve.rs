@@ -22,8 +22,9 @@ use visit::room::RoomSettings;
 use crate::config::{Clamav, Config};
 use crate::data_dir::DataDir;
 use crate::http::{self, Listener};
-use crate::live::{self, Documents, Folders, Live, Playback};
+use crate::live::{self, Documents, Folders, Live, Media, Playback};
 use crate::mail::{self, Outlet, Smtp};
+use crate::turn::Relay;
 use crate::{database, demo, metrics, sealing, web};
 
 /// Open requests may finish for this long after a stop signal; websockets are told before.
@@ -74,9 +75,10 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
             None => state,
         };
         tokio::spawn(mail::deliver_forever(database.records.clone(), outlet(config, is_demo)?, clock.clone()));
+        let relay = Relay::start(config, &sfu).await?;
         let live = Live::new(
             database.records.clone(),
-            sfu.clone(),
+            Media { sfu: sfu.clone(), relay: relay.clone() },
             state.tickets.clone(),
             state.changes.clone(),
             clock,
@@ -93,10 +95,19 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         }
         tokio::spawn(live.clone().close_ended(state.clone(), signaling.clone()));
         tokio::spawn(live.close_expired(signaling.clone()));
-        let router = routes(state, &signaling, database.records.clone(), sfu.clone(), metrics::install()?);
-        let listener = Listener::new(http, &config.http)?;
+        let health = Health {
+            records: database.records.clone(),
+            sfu: sfu.clone(),
+            relay: relay.clone(),
+            prometheus: metrics::install()?,
+        };
+        let router = routes(state, &signaling, health);
+        let listener = Listener::new(http, &config.http, relay.as_ref().and_then(Relay::over_https))?;
         announce(config, is_demo, &data);
         serve(listener, router, signaling).await;
+        if let Some(relay) = relay {
+            relay.close();
+        }
         Ok(())
     });
     runtime.block_on(async {
@@ -196,17 +207,11 @@ async fn index_patients(records: Records) {
 struct Health {
     records: Records,
     sfu: Sfu,
+    relay: Option<Relay>,
     prometheus: PrometheusHandle,
 }
 
-fn routes(
-    state: AppState,
-    signaling: &Signaling<Live>,
-    records: Records,
-    sfu: Sfu,
-    prometheus: PrometheusHandle,
-) -> Router {
-    let health = Health { records, sfu, prometheus };
+fn routes(state: AppState, signaling: &Signaling<Live>, health: Health) -> Router {
     let operation = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -235,6 +240,9 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
 
 async fn exposition(State(health): State<Health>) -> impl IntoResponse {
     metrics::observe(&health.sfu.counters());
+    if let Some(relay) = &health.relay {
+        metrics::observe_relay(&relay.counters());
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.prometheus.render())
 }
 

@@ -17,13 +17,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::TapSink;
 use crate::sys::Waker;
 use crate::tally::Tally;
-use crate::worker::{Command, Worker};
+use crate::worker::{Command, FromMedia, Relayed, ToMedia, Worker};
 
 /// Commands that may wait for one worker. It drains them between batches of packets, so that more than a few
 /// waiting ones mean that the worker is stuck.
 const COMMANDS: usize = 4_096;
 /// Events that may wait for the server.
 const EVENTS: usize = 8_192;
+/// Packets that may wait for one worker, and batches that may wait for the relay.
+const RELAYED: usize = 1_024;
 
 /// Where the SFU listens and how much it takes on.
 #[derive(Debug, Clone)]
@@ -173,10 +175,15 @@ struct Shared {
     /// Which worker has which room. Touched by commands only, never by packets.
     rooms: Mutex<HashMap<RoomKey, usize>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// What goes to the relay's clients, until a relay takes it.
+    relayed: Mutex<Option<mpsc::Receiver<Vec<FromMedia>>>>,
 }
 
 struct Port {
     address: SocketAddr,
+    /// Where clients are told to send to.
+    candidates: Vec<SocketAddr>,
+    relayed: SyncSender<ToMedia>,
     commands: SyncSender<Command>,
     waker: Waker,
     tally: Arc<Tally>,
@@ -199,6 +206,7 @@ impl Sfu {
             return Err(StartError::PortRange { base, workers: count });
         }
         let (events_in, events) = mpsc::channel(EVENTS);
+        let (clients, relayed) = mpsc::channel(RELAYED);
         let mut made = Vec::with_capacity(count);
         for n in 0..count {
             let mut address = config.bind;
@@ -209,8 +217,12 @@ impl Sfu {
             let (commands, queue) = sync_channel(COMMANDS);
             let waker = Waker::new().map_err(|source| StartError::Socket { address, source })?;
             let tally = Arc::new(Tally::default());
-            let worker = Worker::bind(address, &config, queue, waker.clone(), events_in.clone(), tally.clone())?;
-            let port = Port { address: worker.address(), commands, waker, tally, placed: AtomicU64::new(0) };
+            let (relayed, packets) = sync_channel(RELAYED);
+            let ends = Relayed { packets, clients: clients.clone() };
+            let worker = Worker::bind(address, &config, queue, ends, waker.clone(), events_in.clone(), tally.clone())?;
+            let candidates = worker.candidates().to_vec();
+            let address = worker.address();
+            let port = Port { address, candidates, relayed, commands, waker, tally, placed: AtomicU64::new(0) };
             made.push((port, worker));
         }
         let mut workers: Vec<Port> = Vec::with_capacity(count);
@@ -233,13 +245,34 @@ impl Sfu {
                 }
             }
         }
-        let shared = Shared { workers, rooms: Mutex::default(), threads: Mutex::new(threads) };
+        let relayed = Mutex::new(Some(relayed));
+        let shared = Shared { workers, rooms: Mutex::default(), threads: Mutex::new(threads), relayed };
         Ok((Sfu(Arc::new(shared)), events))
     }
 
     /// The addresses that the workers listen on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.workers.iter().map(|port| port.address).collect()
+    }
+
+    /// The addresses that clients are told.
+    pub fn candidates(&self) -> Vec<SocketAddr> {
+        self.0.workers.iter().flat_map(|port| port.candidates.iter().copied()).collect()
+    }
+
+    /// Packets to the relay's clients; given once.
+    pub(crate) fn take_relayed(&self) -> Option<mpsc::Receiver<Vec<FromMedia>>> {
+        self.0.relayed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Hands on a packet of a relay's client. False: that address is not ours, or its worker has too much to do.
+    pub(crate) fn inject(&self, relayed: SocketAddr, to: SocketAddr, packet: Vec<u8>) -> bool {
+        let Some(port) = self.0.workers.iter().find(|port| port.candidates.contains(&to)) else { return false };
+        let taken = port.relayed.try_send(ToMedia { relayed, to, packet }).is_ok();
+        if taken {
+            port.waker.wake();
+        }
+        taken
     }
 
     /// Makes a peer from the client's offer, renegotiates it (same DTLS certificate: more slots, ICE restart), or

@@ -11,6 +11,7 @@ mod streams;
 mod sys;
 mod tally;
 mod tap_sink;
+pub mod turn;
 mod worker;
 
 pub use handle::{Answer, Config, Counters, Event, OfferError, Sfu, StartError, TcpLimits};

@@ -21,14 +21,14 @@ const SILENT: Duration = Duration::from_secs(30);
 /// What a departed client is still sent, before its connection is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Pictures wait at most so long for a client that does not read, sound a little longer: then they are of no use.
-const PICTURES_WAIT: Duration = Duration::from_millis(300);
-const SOUND_WAITS: Duration = Duration::from_secs(2);
+pub(crate) const PICTURES_WAIT: Duration = Duration::from_millis(300);
+pub(crate) const SOUND_WAITS: Duration = Duration::from_secs(2);
 /// Packets up to this size count as sound (or as something small that is needed): 20 ms of Opus stay below it.
-const SMALL: usize = 400;
+pub(crate) const SMALL: usize = 400;
 /// Bytes that wait for one client at most.
 const PENDING: usize = 512 << 10;
 /// Bytes that the kernel holds unsent for one client: what waits here can still be dropped, what waits there can't.
-const UNSENT: u32 = 32 << 10;
+pub(crate) const UNSENT: u32 = 32 << 10;
 /// Bytes that are read from one connection in one round, so that none starves the others.
 const READ: usize = 16 << 10;
 /// Connections that are taken in one round, for the same reason.
@@ -313,7 +313,7 @@ impl Stream {
 }
 
 /// What counts as one place: an IPv4 address, or an IPv6 /64.
-fn network(ip: IpAddr) -> [u8; 16] {
+pub(crate) fn network(ip: IpAddr) -> [u8; 16] {
     match ip.to_canonical() {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).octets(),

@@ -108,7 +108,7 @@ impl Readiness {
 }
 
 /// Bounds what the kernel holds unsent on a stream (TCP_NOTSENT_LOWAT).
-pub(crate) fn limit_unsent(socket: &std::net::TcpStream, bytes: u32) -> io::Result<()> {
+pub(crate) fn limit_unsent(socket: &impl AsRawFd, bytes: u32) -> io::Result<()> {
     let value = bytes.to_ne_bytes();
     // SAFETY: the option's value is 4 bytes, which live until the call returns.
     let set = unsafe {

@@ -4,13 +4,14 @@
 //! that came out is sent at once. It waits only when the socket has nothing more.
 
 mod commands;
+mod ports;
 
 pub(crate) use commands::Command;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,10 +19,11 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
+use sfu_core::net::is_relayed;
 use sfu_core::room::{Limits, Outbox, Room, Settings};
 use sfu_core::stun;
 use sfu_core::tap::{PeerKey, RoomKey};
-use sfu_core::{Candidates, Path, Transport};
+use sfu_core::{Candidates, PacketBytes, Path, Transmit, Transport};
 use tokio::sync::mpsc;
 
 use crate::handle::{Config, Event, StartError};
@@ -33,14 +35,8 @@ use crate::tap_sink::TapSink;
 /// Batches of datagrams taken before rooms are flushed: enough to fill send batches under load, few enough that the
 /// first packet does not wait long for the last.
 const BATCHES: usize = 4;
-/// Socket buffers, bytes: about a quarter of a second of a busy worker.
-const SOCKET_BUFFER: usize = 4 << 20;
 /// Longest datagram that is read whole; media stays below 1,500.
 const DATAGRAM: usize = 2_048;
-/// Connections that may wait to be accepted.
-const LISTEN_BACKLOG: i32 = 256;
-/// Ports tried when the system chooses and TCP has to be free, too.
-const PORTS_TRIED: usize = 16;
 /// Longest wait without an event.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often the thread's processor time is read (a system call).
@@ -49,6 +45,34 @@ const CPU_EVERY: Duration = Duration::from_millis(100);
 const ADDRESSES_PER_PEER: usize = 16;
 /// Events that may wait here when the server does not take them.
 const EVENTS_HELD: usize = 65_536;
+
+/// A packet of one of the relay's clients.
+#[derive(Debug)]
+pub(crate) struct ToMedia {
+    /// The address that the client was lent.
+    pub relayed: SocketAddr,
+    /// Which of our candidates it is for.
+    pub to: SocketAddr,
+    pub packet: Vec<u8>,
+}
+
+/// A packet for one of the relay's clients.
+#[derive(Debug)]
+pub(crate) struct FromMedia {
+    pub relayed: SocketAddr,
+    /// Which of our candidates it comes from.
+    pub from: SocketAddr,
+    pub packet: PacketBytes,
+}
+
+/// The relay's ends, as a worker has them.
+pub(crate) struct Relayed {
+    pub packets: Receiver<ToMedia>,
+    pub clients: mpsc::Sender<Vec<FromMedia>>,
+}
+
+/// Packets of the relay's clients taken in one round.
+const RELAYED: usize = 256;
 
 struct Place {
     key: RoomKey,
@@ -79,6 +103,7 @@ pub(crate) struct Worker {
     state: UdpSocketState,
     /// ICE-TCP, if it is wanted. Taken out while it gives packets to the rooms.
     streams: Option<Streams>,
+    relayed: Relayed,
     sending: Sending,
     address: SocketAddr,
     candidates: Vec<SocketAddr>,
@@ -106,12 +131,13 @@ impl Worker {
         address: SocketAddr,
         config: &Config,
         queue: Receiver<Command>,
+        relayed: Relayed,
         waker: Waker,
         events: mpsc::Sender<Event>,
         tally: Arc<Tally>,
     ) -> Result<Self, StartError> {
-        let failed = |source: io::Error| failed(address, "UDP", source);
-        let (socket, listener) = open_both(address, config.tcp.is_some())?;
+        let failed = |source: io::Error| ports::failed(address, "UDP", source);
+        let (socket, listener) = ports::open(address, config.tcp.is_some())?;
         let bound = socket.local_addr().map_err(failed)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
         let unspecified = bound.ip().is_unspecified();
@@ -144,6 +170,7 @@ impl Worker {
             socket,
             state,
             streams,
+            relayed,
             sending,
             address: bound,
             candidates,
@@ -170,6 +197,11 @@ impl Worker {
         self.address
     }
 
+    /// Where clients are told to send to.
+    pub(crate) fn candidates(&self) -> &[SocketAddr] {
+        &self.candidates
+    }
+
     pub(crate) fn run(mut self) {
         let buffer = DATAGRAM * self.state.gro_segments().max(1);
         let mut storage = vec![0u8; buffer * BATCH_SIZE];
@@ -189,6 +221,7 @@ impl Worker {
                 }
             }
             self.turn_streams(Instant::now());
+            more |= self.take_relayed(Instant::now());
             self.finish_round(Instant::now());
             if now.saturating_duration_since(cpu_read) >= CPU_EVERY {
                 cpu_read = now;
@@ -273,6 +306,17 @@ impl Worker {
         self.streams = Some(streams);
     }
 
+    /// Takes what came through the relay. True: there may be more.
+    fn take_relayed(&mut self, now: Instant) -> bool {
+        for _ in 0..RELAYED {
+            let Ok(ToMedia { relayed, to, packet }) = self.relayed.packets.try_recv() else { return false };
+            add(&self.tally.packets_in, 1);
+            add(&self.tally.bytes_in, packet.len() as u64);
+            self.dispatch(Path { transport: Transport::Relay, remote: relayed, local: to }, &packet, now);
+        }
+        true
+    }
+
     /// Gives a packet to the peer at its source; an unknown source has to prove by STUN whose it is. False: it is
     /// nobody's.
     fn dispatch(&mut self, path: Path, datagram: &[u8], now: Instant) -> bool {
@@ -301,7 +345,9 @@ impl Worker {
         let Some(Some(place)) = self.places.get(route.place) else {
             return false;
         };
-        if !place.room.accepts(route.peer, path, datagram, now) {
+        // By UDP nothing comes from an address that the relay lends, unless it is forged.
+        let forged = path.transport != Transport::Relay && is_relayed(path.remote);
+        if forged || !place.room.accepts(route.peer, path, datagram, now) {
             return false;
         }
         let from = (path.transport, path.remote);
@@ -359,13 +405,23 @@ impl Worker {
         add(&self.tally.dropped_foreign, tally.dropped_guard);
         add(&self.tally.nacks, tally.nacks);
         add(&self.tally.plis, tally.plis);
-        if let Some(streams) = &mut self.streams {
-            let by_tcp = self.out.transmits.extract_if(.., |transmit| transmit.path.transport == Transport::Tcp);
-            for transmit in by_tcp {
-                add(&self.tally.packets_out, 1);
-                add(&self.tally.bytes_out, transmit.contents.len() as u64);
-                streams.send(transmit.path.remote, &transmit.contents, now);
+        let mut for_relay = Vec::new();
+        let elsewhere = self.out.transmits.extract_if(.., |transmit| transmit.path.transport != Transport::Udp);
+        for Transmit { path, contents } in elsewhere {
+            add(&self.tally.packets_out, 1);
+            add(&self.tally.bytes_out, contents.len() as u64);
+            match (path.transport, &mut self.streams) {
+                (Transport::Tcp, Some(streams)) => streams.send(path.remote, &contents, now),
+                (Transport::Relay, _) => {
+                    for_relay.push(FromMedia { relayed: path.remote, from: path.local, packet: contents });
+                }
+                _ => add(&self.tally.dropped_send, 1),
             }
+        }
+        if !for_relay.is_empty()
+            && let Err(mpsc::error::TrySendError::Full(batch)) = self.relayed.clients.try_send(for_relay)
+        {
+            add(&self.tally.dropped_send, batch.len() as u64);
         }
         if !self.out.transmits.is_empty() {
             let sent = sys::send_all(&mut self.sending, &self.out.transmits);
@@ -416,55 +472,4 @@ fn touch(place: &mut Place, n: usize, touched: &mut Vec<usize>) {
     if !std::mem::replace(&mut place.touched, true) {
         touched.push(n);
     }
-}
-
-/// Opens the UDP socket and, if wanted, a TCP listener on the same port.
-fn open_both(address: SocketAddr, tcp: bool) -> Result<(UdpSocket, Option<TcpListener>), StartError> {
-    let mut tries = 0;
-    loop {
-        let socket = open(address).map_err(|source| failed(address, "UDP", source))?;
-        if !tcp {
-            return Ok((socket, None));
-        }
-        let bound = socket.local_addr().map_err(|source| failed(address, "UDP", source))?;
-        match listen(bound) {
-            Ok(listener) => return Ok((socket, Some(listener))),
-            // The system chose the port for UDP alone: by TCP somebody else may have it.
-            Err(_) if address.port() == 0 && tries < PORTS_TRIED => tries += 1,
-            Err(source) => return Err(failed(bound, "TCP", source)),
-        }
-    }
-}
-
-fn failed(address: SocketAddr, transport: &'static str, source: io::Error) -> StartError {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken { port: address.port(), transport },
-        _ => StartError::Socket { address, source },
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    // A server that is started again takes the port at once, whatever connections of the last one still linger.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
-    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    // The system may give less; that is no reason not to start.
-    let _less: [io::Result<()>; 2] =
-        [socket.set_recv_buffer_size(SOCKET_BUFFER), socket.set_send_buffer_size(SOCKET_BUFFER)];
-    socket.bind(&address.into())?;
-    Ok(socket.into())
 }

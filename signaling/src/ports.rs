@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use visit::room::{Identity, RecorderCommand, SfuCommand};
-use visit::wire::ClientQuality;
+use visit::wire::{ClientQuality, IceServer};
 use visit::{ClinicId, Fact, Now, ParticipantId, Person, VisitId};
 
 /// One fact on its way into the store.
@@ -76,6 +76,11 @@ pub trait Ports: Send + Sync + 'static {
         participant: ParticipantId,
         quality: ClientQuality,
     ) -> impl Future<Output = ()> + Send;
+
+    /// Relays that this participant may use from now on.
+    fn ice_servers(&self, _participant: ParticipantId) -> Vec<IceServer> {
+        Vec::new()
+    }
 
     /// The time.
     fn now(&self) -> Now;

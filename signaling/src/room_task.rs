@@ -195,7 +195,10 @@ impl<P: Ports> RoomTask<P> {
         }
     }
 
-    fn send(&mut self, conn: ConnId, message: ServerMessage) {
+    fn send(&mut self, conn: ConnId, mut message: ServerMessage) {
+        if let ServerMessage::Welcome { participant, ice_servers, .. } = &mut message {
+            *ice_servers = self.ports.ice_servers(*participant);
+        }
         if let ServerMessage::Refused { code, .. } = &message {
             metrics::counter!("bedside_signaling_refused_total", "code" => refusal_label(*code)).increment(1);
         }

@@ -173,6 +173,9 @@ pub enum ServerMessage {
         seat_held_ms: i64,
         /// True when you came back to a seat that you had.
         resumed: bool,
+        /// Relays to give to the peer connection, for networks that let little out; none where the server has none.
+        #[serde(default)]
+        ice_servers: Vec<IceServer>,
     },
     /// The whole room as you may see it, after every change.
     Room(RoomView),
@@ -207,6 +210,23 @@ pub enum ServerMessage {
         /// The number that was sent.
         n: u64,
     },
+}
+
+/// A TURN relay (RFC 8656) with credentials of your own, in the form that `RTCPeerConnection` takes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IceServer {
+    /// `turn:` and `turns:` addresses (RFC 7065).
+    pub urls: Vec<String>,
+    /// Until when it is good, and your seat.
+    pub username: String,
+    /// The password.
+    pub credential: String,
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
 }
 
 /// Why a message was not done.

@@ -1,19 +1,21 @@
 // A visit out of networks that let little out: the same page, other ways for media.
 
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { counters, hears, paths, seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
-import { Server } from './lib/server.mjs';
+import { Server, dataFolder, freeMediaPorts, selfSigned } from './lib/server.mjs';
+import { until } from './lib/until.mjs';
 
 /** Patient and provider meet; `look` is given both once each sees and hears the other. */
-async function visit({ env }, look) {
-  const server = await Server.start({ env });
+async function visit({ connection, flags, ...options }, look) {
+  const server = await Server.start(options);
   let patient, provider;
   try {
     const demo = await server.demo();
-    patient = await Patient.at({ base: server.base, visit: demo.visits[0] });
-    provider = await Staff.at({ base: server.base, account: demo.provider });
+    patient = await Patient.at({ base: server.base, visit: demo.visits[0], connection, flags });
+    provider = await Staff.at({ base: server.base, account: demo.provider, connection, flags });
     await Promise.all([patient.checksIn(), provider.signsIn()]);
     const names = await provider.namesIn(demo.visits[0]);
     await provider.opensVisit(demo.visits[0]);
@@ -41,4 +43,37 @@ describe('media through narrow networks', { timeout: 240_000 }, () => {
       assert.ok((await server.metric('bedside_sfu_tcp_connections')) >= 2);
     });
   });
+
+  for (const transport of ['udp', 'tcp']) {
+    test(`by the relay alone, by ${transport}`, async () => {
+      const port = await freeMediaPorts(1);
+      const seen = { connection: { iceTransportPolicy: 'relay' }, env: { BEDSIDE__TURN__LISTEN: `127.0.0.1:${port}` } };
+      // Chromium takes the first that works; of two relays by the same address it is to have one.
+      seen.flags = transport === 'tcp' ? ['--force-webrtc-ip-handling-policy=disable_non_proxied_udp'] : [];
+      await visit(seen, (those) => relayedBy(transport, those));
+    });
+  }
+
+  test('where nothing but HTTPS gets through: by the relay, by TLS, on the port of the page', async () => {
+    const folder = await dataFolder();
+    const tls = await selfSigned(folder);
+    const flags = ['--ignore-certificate-errors'];
+    await visit({ connection: { iceTransportPolicy: 'relay' }, flags, tls }, async (those) => {
+      await relayedBy('tls', those);
+    });
+    await rm(folder, { recursive: true, force: true });
+  });
 });
+
+/** Both send and get media by the relay and by nothing else. */
+async function relayedBy(transport, { server, patient, provider }) {
+  for (const { page } of [patient, provider]) {
+    assert.deepEqual(await paths(page), [{ protocol: 'udp', local: 'relay', relay: transport }]);
+    const before = await counters(page);
+    await until(async () => (await counters(page)).framesDecoded >= before.framesDecoded + 30, { what: '30 more frames come', within: 20_000 });
+  }
+  assert.equal(await server.metric('bedside_turn_refused_total'), 0);
+  assert.ok((await server.metric('bedside_turn_allocations')) >= 2);
+  const carried = await server.metric('bedside_turn_packets_total');
+  assert.ok(carried > 500, `${carried} packets went through the relay`);
+}

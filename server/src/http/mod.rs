@@ -5,8 +5,9 @@
 
 mod patience;
 mod places;
-mod tls;
+pub mod tls;
 
+use std::io::Cursor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use sfu::turn::Turn;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +63,8 @@ pub struct Listener {
 
 struct Rules {
     header_within: Duration,
+    /// Takes what comes by TLS and is no HTTP.
+    relay: Option<Turn>,
 }
 
 impl Listener {
@@ -68,12 +72,12 @@ impl Listener {
     ///
     /// # Errors
     /// One line that says what to do: the certificate can't be used.
-    pub fn new(tcp: std::net::TcpListener, config: &Http) -> Result<Self> {
+    pub fn new(tcp: std::net::TcpListener, config: &Http, relay: Option<Turn>) -> Result<Self> {
         metrics::describe_gauge!("bedside_http_connections", "Open connections of the control plane.");
         Ok(Self {
             tcp: TcpListener::from_std(tcp).context("http.listen")?,
             tls: tls::acceptor(config)?,
-            rules: Arc::new(Rules { header_within: Duration::from_secs(config.header_timeout_s.get().into()) }),
+            rules: Arc::new(Rules { header_within: Duration::from_secs(config.header_timeout_s.get().into()), relay }),
             places: Places::new(config),
         })
     }
@@ -133,15 +137,43 @@ async fn connection(
         return drop(place);
     };
     if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
-        if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
-            http2(stream, from, router, stop).await;
-        } else {
-            http1(stream, from, &rules, router, stop).await;
+        match (stream.get_ref().1.alpn_protocol(), &rules.relay) {
+            (Some(tls::HTTP2), _) => http2(stream, from, router, stop).await,
+            (None | Some(tls::TURN), Some(relay)) => either(stream, from, &rules, relay, router, stop).await,
+            _ => http1(stream, from, &rules, router, stop).await,
         }
     } else {
         metrics::counter!("bedside_http_handshakes_failed_total").increment(1);
     }
     drop(place);
+}
+
+/// HTTP or TURN, by the first byte: letters begin the one, the two zero bits of STUN the other (RFC 7983).
+async fn either<S>(
+    mut stream: S,
+    from: SocketAddr,
+    rules: &Rules,
+    relay: &Turn,
+    router: Router,
+    stop: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut first = [0];
+    let read = tokio::time::timeout(rules.header_within, stream.read_exact(&mut first)).await;
+    if !matches!(read, Ok(Ok(_))) {
+        return;
+    }
+    let (reads, writes) = tokio::io::split(stream);
+    let whole = tokio::io::join(Cursor::new(first).chain(reads), writes);
+    if first[0] < 4 {
+        tokio::select! {
+            () = relay.serve(whole, from) => {}
+            () = stop.cancelled() => {}
+        }
+    } else {
+        http1(whole, from, rules, router, stop).await;
+    }
 }
 
 async fn http1<S>(stream: S, from: SocketAddr, rules: &Rules, router: Router, stop: CancellationToken)

@@ -23,13 +23,14 @@ use signaling::{Evidence, Ports, RedeemError, Signaling, StoreError};
 use time::OffsetDateTime;
 use tokio::sync::{broadcast, mpsc};
 use visit::room::{Identity, MediaEvent, RecorderCommand, SfuCommand};
-use visit::wire::ClientQuality;
+use visit::wire::{ClientQuality, IceServer};
 use visit::{ClinicId, Fact, Now, ParticipantId, VisitId};
 
 pub use compose::{compose_forever, object_path};
 pub use documents::Documents;
 pub use playback::Playback;
 
+use crate::turn::Relay;
 use capture::Captures;
 use people::People;
 use quality::QualityBook;
@@ -43,6 +44,15 @@ pub struct Folders {
     pub objects: PathBuf,
 }
 
+/// What carries media.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// Forwards it.
+    pub sfu: Sfu,
+    /// For networks that let little out.
+    pub relay: Option<Relay>,
+}
+
 /// The running visits' ties to media, recorder and record. Cheap to clone.
 #[derive(Clone)]
 pub struct Live(Arc<Inner>);
@@ -50,6 +60,7 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     records: Records,
     sfu: Sfu,
+    relay: Option<Relay>,
     tickets: TicketDesk,
     changes: broadcast::Sender<ClinicId>,
     clock: Clock,
@@ -66,7 +77,7 @@ impl Live {
     #[must_use]
     pub fn new(
         records: Records,
-        sfu: Sfu,
+        media: Media,
         tickets: TicketDesk,
         changes: broadcast::Sender<ClinicId>,
         clock: Clock,
@@ -75,7 +86,8 @@ impl Live {
         Self(Arc::new(Inner {
             quality: QualityBook::start(records.clone()),
             records,
-            sfu,
+            sfu: media.sfu,
+            relay: media.relay,
             tickets,
             changes,
             clock,
@@ -171,6 +183,10 @@ impl Ports for Live {
                 self.0.people.forget(visit);
             }
         }
+    }
+
+    fn ice_servers(&self, participant: ParticipantId) -> Vec<IceServer> {
+        self.0.relay.as_ref().map(|relay| relay.ice_servers(participant)).unwrap_or_default()
     }
 
     async fn recorder(&self, clinic: ClinicId, visit: VisitId, command: RecorderCommand) {

@@ -26,6 +26,7 @@ pub mod tap;
 
 pub use guard::MAX_SSRCS;
 pub use net::{Candidates, Path, Transmit, Transport};
+pub use peer::PacketBytes;
 
 #[cfg(test)]
 mod testing {

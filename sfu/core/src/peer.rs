@@ -17,7 +17,7 @@ use str0m::stats::{MediaEgressStats, MediaIngressStats};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
 use crate::guard::{Guard, Verdict};
-use crate::net::{Candidates, Path, Transmit, Transport};
+use crate::net::{Candidates, Path, Transmit, Transport, is_relayed};
 use crate::offer::{LineUse, OfferError, Outline, outline};
 use crate::tap::{Codec, Source};
 
@@ -372,7 +372,11 @@ impl Peer {
                     break;
                 }
                 Ok(Output::Transmit(t)) => {
-                    let transport = if t.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+                    let transport = match t.proto {
+                        Protocol::Udp if is_relayed(t.destination) => Transport::Relay,
+                        Protocol::Udp => Transport::Udp,
+                        _ => Transport::Tcp,
+                    };
                     let path = Path { transport, remote: t.destination, local: t.source };
                     said.push(Said::Transmit(Transmit { path, contents: t.contents }));
                 }
@@ -466,7 +470,7 @@ fn codec(codec: RtcCodec) -> Option<Codec> {
 
 fn received(path: Path, packet: &[u8]) -> Option<Receive<'_>> {
     let protocol = match path.transport {
-        Transport::Udp => Protocol::Udp,
+        Transport::Udp | Transport::Relay => Protocol::Udp,
         Transport::Tcp => Protocol::Tcp,
     };
     Receive::new(protocol, path.remote, path.local, packet).ok()

@@ -101,7 +101,14 @@ impl Room {
             self.close(older, CloseReason::Replaced);
         }
         self.conns.insert(conn, participant);
-        let welcome = ServerMessage::Welcome { participant, visit: self.visit, seat_held_ms: SEAT_HELD_MS, resumed };
+        // Relays are the shell's business: their credentials need a clock and a secret.
+        let welcome = ServerMessage::Welcome {
+            participant,
+            visit: self.visit,
+            seat_held_ms: SEAT_HELD_MS,
+            resumed,
+            ice_servers: Vec::new(),
+        };
         self.outputs.push_back(Output::Send { conn, message: welcome });
     }
 

@@ -35,11 +35,16 @@ export function browserProgram() {
   return found;
 }
 
-/** A browser of one's own with one window. */
-export async function openBrowser({ base, viewport }) {
-  const browser = await chromium.launch({ executablePath: browserProgram(), args: ['--headless=new', ...FLAGS], headless: true });
+/**
+ * A browser of one's own with one window. `connection` overrides the configuration of its peer connections; `flags` are
+ * Chromium's.
+ */
+export async function openBrowser({ base, viewport, connection, flags = [] }) {
+  const browser = await chromium.launch({ executablePath: browserProgram(), args: ['--headless=new', ...FLAGS, ...flags], headless: true });
   const context = await browser.newContext({
     baseURL: base,
+    // Tests' servers have certificates that nobody vouches for.
+    ignoreHTTPSErrors: base.startsWith('https:'),
     viewport,
     locale: 'en-US',
     timezoneId: 'America/Chicago',
@@ -48,6 +53,7 @@ export async function openBrowser({ base, viewport }) {
     isMobile: viewport.width < 600,
   });
   await context.grantPermissions(['camera', 'microphone'], { origin: base });
+  if (connection) await context.addInitScript((wanted) => (window.__bedsideConnection = wanted), connection);
   await context.addInitScript(watchMedia);
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();

@@ -1,5 +1,5 @@
 // What runs inside the page before its own scripts: it keeps hold of every peer connection and notes when
-// each <video> showed its first frame. It changes nothing that the page does.
+// each <video> showed its first frame. It changes nothing that the page does, unless a test forbids a way (`__bedsideConnection`).
 
 /** Passed to `addInitScript`: must not use anything from outside. */
 export function watchMedia() {
@@ -8,8 +8,8 @@ export function watchMedia() {
   const peers = [];
   window.__bedsidePeers = peers;
   window.RTCPeerConnection = class extends Native {
-    constructor(...args) {
-      super(...args);
+    constructor(configuration, ...more) {
+      super({ ...configuration, ...window.__bedsideConnection }, ...more);
       peers.push(this);
     }
   };

@@ -99,8 +99,8 @@ class Person {
 
 export class Patient extends Person {
   /** @param {{base: string, visit: {patient_link: string, date_of_birth: string}, viewport?: object}} options */
-  static async at({ base, visit, viewport = PHONE }) {
-    return Object.assign(new Patient(), await openBrowser({ base, viewport }), { base, visit });
+  static async at({ base, visit, viewport = PHONE, ...browser }) {
+    return Object.assign(new Patient(), await openBrowser({ base, viewport, ...browser }), { base, visit });
   }
 
   async opensLink() {
@@ -152,8 +152,8 @@ export class Patient extends Person {
 
 export class Staff extends Person {
   /** @param {{base: string, account: {email: string, password: string, totp_secret: string}, viewport?: object}} options */
-  static async at({ base, account, viewport = DESK }) {
-    return Object.assign(new Staff(), await openBrowser({ base, viewport }), { base, account });
+  static async at({ base, account, viewport = DESK, ...browser }) {
+    return Object.assign(new Staff(), await openBrowser({ base, viewport, ...browser }), { base, account });
   }
 
   async signsIn() {

@@ -1,7 +1,7 @@
 // A real `bedside serve --demo` in a folder of its own: started, killed, started again, and gone when the test is.
 // What lives here: the process, its ports, its data folder, its demo accounts. Not here: people and browsers.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -68,6 +68,16 @@ export async function freeMediaPorts(count) {
   }
 }
 
+/** A certificate for `localhost` and 127.0.0.1 that nobody vouches for, as PEM files in `folder`. */
+export function selfSigned(folder) {
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', '/CN=localhost', '-addext', names];
+  return new Promise((resolve, reject) => {
+    execFile('openssl', [...args, '-keyout', key, '-out', certificate], (error) => (error ? reject(error) : resolve({ certificate, key })));
+  });
+}
+
 /** A folder for one server. The database runs as another user when we are root, so others may pass through. */
 export async function dataFolder() {
   const dir = await mkdtemp(join(tmpdir(), 'bedside-e2e-'));
@@ -108,8 +118,8 @@ export class Server {
   #broken;
 
   /**
-   * `prepare` is given the data folder, and gives more environment.
-   * @param {{data?: string, env?: Record<string, string>, args?: string[], prepare?: (data: string) => Promise<Record<string, string>>}} [options]
+   * `prepare` is given the data folder, and gives more environment. `tls`: the server has a certificate, as a test makes one.
+   * @param {{data?: string, env?: Record<string, string>, args?: string[], tls?: {certificate: string, key: string}, prepare?: (data: string) => Promise<Record<string, string>>}} [options]
    */
   static async start(options = {}) {
     const server = new Server();
@@ -120,6 +130,12 @@ export class Server {
     server.port = await freeTcpPort();
     server.mediaPort = await freeMediaPorts(8);
     server.base = `http://127.0.0.1:${server.port}`;
+    if (options.tls) {
+      server.base = `https://localhost:${server.port}`;
+      Object.assign(server.env, { BEDSIDE__HTTP__TLS_CERTIFICATE: options.tls.certificate, BEDSIDE__HTTP__TLS_KEY: options.tls.key, BEDSIDE__HTTP__PUBLIC_URL: server.base });
+      // Nobody vouches for the certificate; in this process only tests speak to it.
+      process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    }
     try {
       await server.startAgain();
     } catch (error) {

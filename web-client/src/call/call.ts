@@ -58,6 +58,8 @@ export class Call {
   readonly devices: Devices;
   readonly #link: Link;
   #peer: Peer | null = null;
+  /** The server's relays, with credentials as fresh as the link. */
+  #iceServers: RTCIceServer[] = [];
   #slots: Slot[] = [];
   #frames = new Map<string, { count: number; at: number }>();
   readonly #demands = new Map<string, number>();
@@ -165,7 +167,9 @@ export class Call {
 
   #heard(message: ServerMessage): void {
     switch (message.type) {
-      case 'welcome': return this.#welcome(message.resumed);
+      case 'welcome':
+        this.#iceServers = message.ice_servers ?? [];
+        return this.#welcome(message.resumed);
       case 'room': return this.#room(message);
       case 'answer': return this.#answered(message.sdp);
       case 'slots': return this.#slotsChanged(message.slots);
@@ -222,7 +226,7 @@ export class Call {
   async #newPeer(): Promise<void> {
     this.#dropPeer();
     const { microphoneTrack, cameraTrack, screenTrack } = this.devices.state.get();
-    const peer = new Peer({ microphone: microphoneTrack, camera: cameraTrack, screen: screenTrack });
+    const peer = new Peer({ microphone: microphoneTrack, camera: cameraTrack, screen: screenTrack }, this.#iceServers);
     this.#peer = peer;
     this.state.patch({ media: 'connecting' });
     peer.state.subscribe(() => this.#peerChanged(peer));

@@ -22,8 +22,8 @@ export class Peer {
   readonly #pc: RTCPeerConnection;
   readonly #senders: Record<Sending, RTCRtpSender>;
 
-  constructor(tracks: Partial<Record<Sending, MediaStreamTrack | null>>) {
-    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+  constructor(tracks: Partial<Record<Sending, MediaStreamTrack | null>>, iceServers: RTCIceServer[] = []) {
+    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers });
     this.#pc = pc;
     const microphone = pc.addTransceiver('audio', { direction: 'sendonly' });
     const camera = pc.addTransceiver('video', { direction: 'sendonly', sendEncodings: CAMERA_LAYERS.map((layer) => ({ ...layer })) });
