@@ -294,7 +294,8 @@ async fn no_packet_gets_anywhere_but_to_media() {
     let media = sfu.candidates()[0];
     assert_eq!(guest.ask(CREATE_PERMISSION, Some(media), &[]).0, 0);
     let mut targets: Vec<SocketAddr> = canaries.iter().map(|canary| canary.local_addr().unwrap()).collect();
-    targets.extend(["169.254.169.254:80", "10.0.0.1:53", "192.0.2.1:1", "8.8.8.8:53"].map(|a| a.parse().unwrap()));
+    let elsewhere = ["169.254.169.254:80", "10.0.0.1:53", "192.0.2.1:1", "8.8.8.8:53"];
+    targets.extend(elsewhere.map(|text| text.parse::<SocketAddr>().unwrap()));
     targets.push(address);
     let mut forbidden = 0;
     for (n, target) in targets.iter().enumerate() {

@@ -28,18 +28,23 @@ struct Secure {
 
 impl Secure {
     fn start() -> Self {
+        Self::with("")
+    }
+
+    /// `[turn]` as given.
+    fn with(turn: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
         std::fs::write(&certificate, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let files = format!("tls_certificate = {certificate:?}\ntls_key = {key:?}\nheader_timeout_s = 1");
-        Self { server: Server::start(&files, ""), certificate: made.cert.der().clone(), _folder: folder }
+        Self { server: Server::start(&files, turn), certificate: made.cert.der().clone(), _folder: folder }
     }
 
     async fn connect(
         &self,
-        alpn: &[u8],
+        alpn: &[&[u8]],
         versions: &[&'static tokio_rustls::rustls::SupportedProtocolVersion],
     ) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
@@ -49,14 +54,14 @@ impl Secure {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![alpn.to_vec()];
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let socket = TcpStream::connect(self.server.address).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
     }
 
     async fn http2(&self) -> TlsStream<TcpStream> {
-        let mut stream = self.connect(b"h2", &[&version::TLS13]).await;
+        let mut stream = self.connect(&[b"h2"], &[&version::TLS13]).await;
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
         stream
@@ -109,7 +114,7 @@ async fn tls_speaks_http2_and_http1_and_asks_browsers_to_stay_with_tls() {
     stream.write_all(&get(1, "/healthz")).await.unwrap();
     // Indexed field 8 of the static table: status 200.
     assert_eq!(answered(&mut stream, 1).await[0], 0x88);
-    let mut old = secure.connect(b"http/1.1", &[&version::TLS12]).await;
+    let mut old = secure.connect(&[b"http/1.1"], &[&version::TLS12]).await;
     old.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     // The end may come without a goodbye of TLS.
@@ -145,7 +150,7 @@ async fn streams_that_are_opened_and_reset_in_a_flood_end_the_connection() {
 async fn a_handshake_or_a_head_that_does_not_come_is_not_waited_for() {
     let secure = Secure::start();
     let mut silent = TcpStream::connect(secure.server.address).await.unwrap();
-    let mut half = secure.connect(b"http/1.1", &[&version::TLS13]).await;
+    let mut half = secure.connect(&[b"http/1.1"], &[&version::TLS13]).await;
     half.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     let mut rest = Vec::new();
     let patience = Duration::from_secs(60);
@@ -153,4 +158,38 @@ async fn a_handshake_or_a_head_that_does_not_come_is_not_waited_for() {
     let ended =
         tokio::time::timeout(patience, silent.read_to_end(&mut rest)).await.expect("the server closes by itself");
     assert_eq!(ended.unwrap_or(0), 0);
+}
+
+/// A request for a relayed address, as it begins: without credentials.
+const ALLOCATE: &[u8] = b"\x00\x03\x00\x08\x21\x12\xa4\x42transaction!\x00\x19\x00\x04\x11\x00\x00\x00";
+
+#[tokio::test]
+async fn the_port_of_https_speaks_turn_with_whom_names_no_other_protocol() {
+    let secure = Secure::start();
+    for alpn in [&[][..], &[b"stun.turn".as_slice()]] {
+        let mut stream = secure.connect(alpn, &[&version::TLS13]).await;
+        stream.write_all(ALLOCATE).await.unwrap();
+        let mut head = [0; 20];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(head[..2], [1, 0x13], "an error answer to Allocate");
+        assert_eq!(head[8..], *b"transaction!");
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([head[2], head[3]]))];
+        stream.read_exact(&mut rest).await.unwrap();
+        assert_eq!(rest[..8], [0, 9, 0, 16, 0, 0, 4, 1], "401");
+    }
+    let mut plain = secure.connect(&[], &[&version::TLS13]).await;
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    let _ = plain.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn without_a_relay_the_port_of_https_speaks_http_alone() {
+    let secure = Secure::with("[turn]\nover_https = false");
+    let mut stream = secure.connect(&[], &[&version::TLS13]).await;
+    stream.write_all(ALLOCATE).await.unwrap();
+    let mut answer = vec![];
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
 }

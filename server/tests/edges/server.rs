@@ -28,7 +28,7 @@ impl Server {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let media = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let text = format!(
-            "[http]\nlisten = \"{address}\"\n{http}\n[media]\nlisten = \"{media}\"\nworkers = 1\n[log]\nformat = \"json\"\n{toml}"
+            "[http]\nlisten = \"{address}\"\n{http}\n[media]\nlisten = \"{media}\"\nworkers = 1\ntcp = false\n[log]\nformat = \"json\"\n{toml}"
         );
         std::fs::write(&config, text).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_bedside"))

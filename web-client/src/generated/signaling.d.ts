@@ -167,6 +167,10 @@ seat_held_ms: number
  * True when you came back to a seat that you had.
  */
 resumed: boolean
+/**
+ * Relays to give to the peer connection, for networks that let little out; none where the server has none.
+ */
+ice_servers?: IceServer[]
 } | (RoomView & {
 type: "room"
 }) | {
@@ -488,6 +492,10 @@ seat_held_ms: number
  * True when you came back to a seat that you had.
  */
 resumed: boolean
+/**
+ * Relays to give to the peer connection, for networks that let little out; none where the server has none.
+ */
+ice_servers?: IceServer[]
 } | (RoomView & {
 type: "room"
 }) | {
@@ -544,6 +552,23 @@ mid: string
  * Shown width in device pixels; 0 = hidden.
  */
 width: number
+}
+/**
+ * A TURN relay (RFC 8656) with credentials of your own, in the form that `RTCPeerConnection` takes.
+ */
+export interface IceServer {
+/**
+ * `turn:` and `turns:` addresses (RFC 7065).
+ */
+urls: string[]
+/**
+ * Until when it is good, and your seat.
+ */
+username: string
+/**
+ * The password.
+ */
+credential: string
 }
 /**
  * The room as one participant may see it. A person who waits sees only itself.
