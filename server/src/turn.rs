@@ -88,12 +88,6 @@ impl Relay {
         self.0.turn.counters()
     }
 
-    /// What clients are told.
-    #[must_use]
-    pub fn urls(&self) -> &[String] {
-        &self.0.urls
-    }
-
     /// Ends it.
     pub fn close(&self) {
         self.0.turn.close();

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { counters, hears, paths, seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
-import { Server, dataFolder, freeMediaPorts, selfSigned } from './lib/server.mjs';
+import { Server, dataFolder, selfSigned } from './lib/server.mjs';
 import { until } from './lib/until.mjs';
 
 /** Patient and provider meet; `look` is given both once each sees and hears the other. */
@@ -46,11 +46,8 @@ describe('media through narrow networks', { timeout: 240_000 }, () => {
 
   for (const transport of ['udp', 'tcp']) {
     test(`by the relay alone, by ${transport}`, async () => {
-      const port = await freeMediaPorts(1);
-      const seen = { connection: { iceTransportPolicy: 'relay' }, env: { BEDSIDE__TURN__LISTEN: `127.0.0.1:${port}` } };
-      // Chromium takes the first that works; of two relays by the same address it is to have one.
-      seen.flags = transport === 'tcp' ? ['--force-webrtc-ip-handling-policy=disable_non_proxied_udp'] : [];
-      await visit(seen, (those) => relayedBy(transport, those));
+      const connection = { iceTransportPolicy: 'relay', relays: `transport=${transport}` };
+      await visit({ connection, turn: true }, (those) => relayedBy(transport, those));
     });
   }
 

@@ -36,8 +36,8 @@ export function browserProgram() {
 }
 
 /**
- * A browser of one's own with one window. `connection` overrides the configuration of its peer connections; `flags` are
- * Chromium's.
+ * A browser of one's own with one window. `connection` overrides the configuration of its peer connections
+ * (`relays`: only the relays whose address contains this); `flags` are Chromium's.
  */
 export async function openBrowser({ base, viewport, connection, flags = [] }) {
   const browser = await chromium.launch({ executablePath: browserProgram(), args: ['--headless=new', ...FLAGS, ...flags], headless: true });

@@ -119,7 +119,8 @@ export class Server {
 
   /**
    * `prepare` is given the data folder, and gives more environment. `tls`: the server has a certificate, as a test makes one.
-   * @param {{data?: string, env?: Record<string, string>, args?: string[], tls?: {certificate: string, key: string}, prepare?: (data: string) => Promise<Record<string, string>>}} [options]
+   * `turn`: its relay listens by UDP and TCP.
+   * @param {{data?: string, env?: Record<string, string>, args?: string[], tls?: {certificate: string, key: string}, turn?: boolean, prepare?: (data: string) => Promise<Record<string, string>>}} [options]
    */
   static async start(options = {}) {
     const server = new Server();
@@ -128,7 +129,8 @@ export class Server {
     server.env = { ...options.env, ...(await options.prepare?.(server.data)) };
     server.args = options.args ?? [];
     server.port = await freeTcpPort();
-    server.mediaPort = await freeMediaPorts(8);
+    server.mediaPort = await freeMediaPorts(9);
+    if (options.turn) server.env.BEDSIDE__TURN__LISTEN = `127.0.0.1:${server.mediaPort + 8}`;
     server.base = `http://127.0.0.1:${server.port}`;
     if (options.tls) {
       server.base = `https://localhost:${server.port}`;
