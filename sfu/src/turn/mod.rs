@@ -175,7 +175,7 @@ impl Turn {
 
     /// One packet of a client; what it is answered.
     fn packet(&self, flow: Flow, source: SocketAddr, packet: &[u8]) -> Option<Vec<u8>> {
-        let act = lock(&self.0.relay).from_client(flow, source, packet, Instant::now(), unix_s());
+        let act = lock(&self.0.relay).of_client(flow, source, packet, Instant::now(), unix_s());
         match act {
             Act::Nothing => None,
             Act::Reply(reply) => Some(reply),
@@ -192,7 +192,7 @@ impl Turn {
         while let Some(batch) = from_media.recv().await {
             let now = Instant::now();
             for FromMedia { relayed, from, packet } in batch {
-                let Some((flow, bytes)) = lock(&self.0.relay).from_media(relayed, from, &packet, now) else { continue };
+                let Some((flow, bytes)) = lock(&self.0.relay).of_media(relayed, from, &packet, now) else { continue };
                 if !self.send(flow, Outgoing::media(bytes, now)) {
                     lock(&self.0.relay).counters.dropped += 1;
                 }

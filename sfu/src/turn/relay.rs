@@ -129,14 +129,7 @@ impl Relay {
     }
 
     /// Takes one packet (a datagram, or one message of a stream) of a client at `source`.
-    pub(crate) fn from_client(
-        &mut self,
-        flow: Flow,
-        source: SocketAddr,
-        packet: &[u8],
-        now: Instant,
-        now_s: u64,
-    ) -> Act {
+    pub(crate) fn of_client(&mut self, flow: Flow, source: SocketAddr, packet: &[u8], now: Instant, now_s: u64) -> Act {
         match packet.first() {
             Some(0x40..=0x4f) => self.channel_data(flow, packet, now),
             Some(0..=3) => {
@@ -158,7 +151,7 @@ impl Relay {
     }
 
     /// A packet from media to a lent address, as its client is to get it.
-    pub(crate) fn from_media(
+    pub(crate) fn of_media(
         &mut self,
         relayed: SocketAddr,
         from: SocketAddr,
@@ -419,7 +412,7 @@ impl Relay {
             self.counters.dropped += 1;
             return Act::Nothing;
         };
-        self.to_media(flow, canonical(peer.addr(message.transaction_id())), data.data(), now)
+        self.hand_on(flow, canonical(peer.addr(message.transaction_id())), data.data(), now)
     }
 
     fn channel_data(&mut self, flow: Flow, packet: &[u8], now: Instant) -> Act {
@@ -429,7 +422,7 @@ impl Relay {
             Some((found.1, data.data().to_vec()))
         });
         match bound {
-            Some((peer, data)) => self.to_media(flow, peer, &data, now),
+            Some((peer, data)) => self.hand_on(flow, peer, &data, now),
             None => {
                 self.counters.dropped += 1;
                 Act::Nothing
@@ -438,7 +431,7 @@ impl Relay {
     }
 
     /// The only way out of the relay.
-    fn to_media(&mut self, flow: Flow, to: SocketAddr, packet: &[u8], now: Instant) -> Act {
+    fn hand_on(&mut self, flow: Flow, to: SocketAddr, packet: &[u8], now: Instant) -> Act {
         let ours = self.media.contains(&to);
         let allowed = self
             .allocations

@@ -72,7 +72,7 @@ impl Stage {
     }
 
     fn act(&mut self, bytes: &[u8]) -> Act {
-        self.relay.from_client(self.flow, self.source, bytes, self.now, self.now_s)
+        self.relay.of_client(self.flow, self.source, bytes, self.now, self.now_s)
     }
 
     fn give(&mut self, bytes: &[u8]) -> Answer {
@@ -164,13 +164,13 @@ fn a_client_gets_an_address_and_speaks_to_media_from_it() {
     assert_eq!(stage.send(MEDIA, b"early"), Act::Nothing, "no permission yet");
     assert_eq!(stage.permit(MEDIA), 0);
     assert_eq!(stage.send(MEDIA, b"hello"), Act::Media { relayed, to: at(MEDIA), packet: b"hello".to_vec() });
-    let (flow, indication) = stage.relay.from_media(relayed, at(MEDIA), b"yes?", stage.now).unwrap();
+    let (flow, indication) = stage.relay.of_media(relayed, at(MEDIA), b"yes?", stage.now).unwrap();
     assert_eq!(flow, stage.flow);
     let indication = Message::from_bytes(&indication).unwrap();
     assert_eq!(indication.attribute::<Data<'_>>().unwrap().data(), b"yes?");
     assert_eq!(indication.attribute::<XorPeerAddress>().unwrap().addr(indication.transaction_id()), at(MEDIA));
     assert_eq!(stage.bind(0x4001, MEDIA), 0);
-    let (_, framed) = stage.relay.from_media(relayed, at(MEDIA), b"abcde", stage.now).unwrap();
+    let (_, framed) = stage.relay.of_media(relayed, at(MEDIA), b"abcde", stage.now).unwrap();
     assert_eq!(framed, [b"\x40\x01\x00\x05abcde".as_slice(), &[0; 3]].concat());
     let sent = stage.act(b"\x40\x01\x00\x03abc\0");
     assert_eq!(sent, Act::Media { relayed, to: at(MEDIA), packet: b"abc".to_vec() });
@@ -308,7 +308,7 @@ fn everything_ends_that_is_not_renewed() {
     stage.later(Duration::from_secs(1));
     assert_eq!(stage.send(MEDIA, b"x"), Act::Nothing, "the permission is over");
     assert_eq!(stage.act(b"\x40\0\0\x01x\0\0\0"), Act::Nothing, "a channel needs one too");
-    assert_eq!(stage.relay.from_media(relayed, at(MEDIA), b"x", stage.now), None);
+    assert_eq!(stage.relay.of_media(relayed, at(MEDIA), b"x", stage.now), None);
     assert_eq!(stage.permit(MEDIA), 0);
     stage.later(Duration::from_secs(299));
     assert_eq!(stage.ask(REFRESH, &[]).code, 0);
@@ -382,7 +382,7 @@ fn each_person_and_all_together_are_bounded() {
     assert_eq!(sent, 10, "a second's worth");
     let relayed = stage.relayed();
     let now = stage.now;
-    let got = (0..20).filter(|_| stage.relay.from_media(relayed, at(MEDIA), &[1; 100], now).is_some()).count();
+    let got = (0..20).filter(|_| stage.relay.of_media(relayed, at(MEDIA), &[1; 100], now).is_some()).count();
     assert_eq!(got, 10);
 }
 
