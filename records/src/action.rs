@@ -266,6 +266,8 @@ actions! {
     DeactivateStaff(StaffId => Staff) = "staff.deactivate",
     /// Let somebody back in.
     ReactivateStaff(StaffId => Staff) = "staff.reactivate",
+    /// Take all second factors of somebody away who lost them, so that they set up a new one.
+    ResetFactors(StaffId => Staff) = "staff.reset_factors",
     /// See where somebody is signed in.
     ReadSessions(StaffId => Staff) = "session.read",
     /// Sign somebody out everywhere.

@@ -1,6 +1,6 @@
 //! Who asks, from where, and when.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -125,6 +125,16 @@ impl Actor {
             Self::System { .. } => "system",
         }
     }
+}
+
+/// What counts as one place: an IPv4 address, or an IPv6 /64, which one subscriber has to themselves.
+#[must_use]
+pub fn network(address: IpAddr) -> [u8; 16] {
+    let v6 = match address.to_canonical() {
+        IpAddr::V4(v4) => return v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6,
+    };
+    Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).octets()
 }
 
 /// Where a request came from.

@@ -68,7 +68,7 @@ mod token;
 mod tx;
 pub mod visits;
 
-pub use context::{Actor, FRESH_FACTOR, Origin, RequestContext};
+pub use context::{Actor, FRESH_FACTOR, Origin, RequestContext, network};
 pub use error::{DatabaseError, Error};
 pub use key_ring::{AwsKms, KeyRing, KeyRingError, KeyServiceError, Keys, KmsSettings, RingKey};
 pub use migrate::{MigrateError, migrate};

@@ -1,22 +1,27 @@
-//! Staff sign-in: password, then a second factor. Wrong ones are counted per account, whether it exists or not.
+//! Staff sign-in: password, then a second factor. Wrong ones are counted per account, whether it exists or not, and by where
+//! they come from ([`crate::identity`], `attempts`).
 
 use time::{Duration, OffsetDateTime};
 use visit::{ClinicId, Role, StaffId};
 
 use crate::action::Resource;
 use crate::audit::{self, Entry, Outcome};
-use crate::identity::attempts::{Account, Stop};
+use crate::identity::attempts::{Door, Stop, Tries, folded};
 use crate::identity::factors::{self, FactorKind};
 use crate::identity::proof::{self, Checked};
 use crate::identity::webauthn::{self, RelyingParty};
-use crate::identity::{Proof, devices, letters, recovery};
+use crate::identity::{Proof, devices, letters, recovery, roster};
 use crate::sessions::{self, Activity, NewSession, StaffSession};
 use crate::{Actor, DeviceToken, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, Tx};
 
-/// Failures per minute, per account and from anywhere, after which the next try has to wait.
+/// Failures per minute, per account and place (at the second factor: from anywhere), after which the next try has to wait.
 pub const FAILURES_PER_MINUTE: i64 = 5;
-/// Failures in a row, over any time, that lock the account.
+/// Failures in a row, over any time, that lock the account for that place (at the second factor: for everybody but browsers
+/// that signed in before).
 pub const FAILURES_TO_LOCK: i32 = 10;
+/// Wrong passwords per account and hour from all places together, after which only browsers that are known may try. More
+/// than one place can reach before it is locked.
+pub const FAILURES_BY_STRANGERS_PER_HOUR: i64 = 50;
 /// The word in the audit log for a recovery code.
 const RECOVERY: &str = "sign_in.recovery_code";
 /// For how long it is locked.
@@ -69,13 +74,15 @@ pub async fn password(
     password: Phi<String>,
     now: OffsetDateTime,
 ) -> Result<FirstFactor, PasswordError> {
-    let account = Account::of(email);
-    let attempt = account.begin_attempt(records, origin, now).await.map_err(|stop| match stop {
+    let known = find(records, &folded(email)).await?;
+    let device = devices::known(records, origin, known.as_ref().map(|staff| (staff.clinic, staff.id)), now).await?;
+    let tries = Tries::at(email, origin, device);
+    let attempt = tries.begin(Door::Password, records, origin, now).await.map_err(|stop| match stop {
         Stop::TooFast { retry_after_s } => PasswordError::TooFast { retry_after_s },
         Stop::Locked { until } => PasswordError::Locked { until },
+        Stop::Guarded { until } => PasswordError::Guarded { until },
         Stop::Failed(error) => PasswordError::Failed(error),
     })?;
-    let known = find(records, &account.email).await?;
     let hash = known.as_ref().and_then(|staff| staff.password_hash.clone());
     if !crate::password::verify(records, password, hash).await? {
         log_wrong(records, origin, known.as_ref(), "sign_in.password", now).await?;
@@ -86,14 +93,17 @@ pub async fn password(
     };
 
     let mut tx = records.begin(staff.context(origin, now)).await?;
-    let enrolling = !staff.active;
-    if enrolling && !may_enrol(&mut tx, staff.id).await? {
+    let factors = if staff.active { kinds(&mut tx, staff.id).await? } else { Vec::new() };
+    let enrolling = factors.is_empty();
+    let may = !enrolling
+        || if staff.active { was_reset(&mut tx, staff.id).await? } else { may_enrol(&mut tx, staff.id).await? };
+    if !may {
         drop(tx);
         log_wrong(records, origin, Some(&staff), "sign_in.password", now).await?;
         return Err(PasswordError::Wrong);
     }
     attempt.forgive(&mut tx).await?;
-    let next = if enrolling { Next::Enrol } else { Next::SecondFactor(kinds(&mut tx, staff.id).await?) };
+    let next = if enrolling { Next::Enrol } else { Next::SecondFactor(factors) };
     let token = SessionToken::generate();
     let new = if enrolling { NewSession::enrolling(now) } else { NewSession::pending(now) };
     sessions::insert(&mut tx, &token, staff.id, &new).await?;
@@ -131,7 +141,7 @@ pub async fn second_factor(
     now: OffsetDateTime,
 ) -> Result<Entered, SecondFactorError> {
     let session = pending_session(records, pending, now).await?;
-    let account = attempt(records, origin, &session, now).await?;
+    let tries = attempt(records, origin, &session, now).await?;
     let mut tx = records.begin(context(&session, origin, now)).await?;
     let (staff, resource) = (session.staff_id, Resource::Staff(session.staff_id));
     if let Checked::Bad(reason) = proof::check(&mut tx, staff, session.session_id, &proof).await? {
@@ -165,7 +175,7 @@ pub async fn second_factor(
         tx.commit(Pending(())).await?;
         return Ok(Entered::Enrol(token));
     }
-    account.forget(&mut tx).await?;
+    tries.forget(&mut tx).await?;
     let entered = enter(&mut tx, session, proof.kind(), now).await?;
     tx.log(Entry::new(proof.kind().sign_in_action(), resource));
     Ok(Entered::In(Box::new(tx.commit(Pending(entered)).await?)))
@@ -183,7 +193,7 @@ pub async fn recovery(
     now: OffsetDateTime,
 ) -> Result<SessionToken, SecondFactorError> {
     let session = pending_session(records, pending, now).await?;
-    let account = attempt(records, origin, &session, now).await?;
+    let tries = attempt(records, origin, &session, now).await?;
     let mut tx = records.begin(context(&session, origin, now)).await?;
     let resource = Resource::Staff(session.staff_id);
     if !recovery::spend(&mut tx, session.staff_id, code).await? {
@@ -194,7 +204,7 @@ pub async fn recovery(
     if !sessions::close(&mut tx, pending).await? {
         return Err(SecondFactorError::SignedOut);
     }
-    account.forget(&mut tx).await?;
+    tries.forget(&mut tx).await?;
     let token = SessionToken::generate();
     sessions::insert(&mut tx, &token, session.staff_id, &NewSession::enrolling(now)).await?;
     let left = recovery::left(&mut tx, session.staff_id).await?;
@@ -225,7 +235,7 @@ pub(crate) async fn enter(
         expires_at,
         ..session
     };
-    Ok(SignedIn { token, session, device: device.map(|device| device.token) })
+    Ok(SignedIn { token, session, device: device.and_then(|device| device.token) })
 }
 
 /// The living session of `token`, if it waits for a second factor.
@@ -247,7 +257,7 @@ pub(crate) async fn attempt(
     origin: &Origin,
     session: &StaffSession,
     now: OffsetDateTime,
-) -> Result<Account, SecondFactorError> {
+) -> Result<Tries, SecondFactorError> {
     let mut tx = records.begin(context(session, origin, now)).await?;
     let email = sqlx::query_scalar!(
         "SELECT email FROM staff WHERE staff_id = $1 AND clinic_id = current_clinic()",
@@ -257,13 +267,14 @@ pub(crate) async fn attempt(
     .await
     .map_err(Error::from)?;
     drop(tx);
-    let account = Account::of(&email);
-    account.begin_attempt(records, origin, now).await.map_err(|stop| match stop {
+    let device = devices::known(records, origin, Some((session.clinic.id, session.staff_id)), now).await?;
+    let tries = Tries::at(&email, origin, device);
+    tries.begin(Door::Factor, records, origin, now).await.map_err(|stop| match stop {
         Stop::TooFast { retry_after_s } => SecondFactorError::TooFast { retry_after_s },
-        Stop::Locked { until } => SecondFactorError::Locked { until },
+        Stop::Locked { until } | Stop::Guarded { until } => SecondFactorError::Locked { until },
         Stop::Failed(error) => SecondFactorError::Failed(error),
     })?;
-    Ok(account)
+    Ok(tries)
 }
 
 pub(crate) fn context(session: &StaffSession, origin: &Origin, now: OffsetDateTime) -> RequestContext {
@@ -290,6 +301,20 @@ async fn may_enrol(tx: &mut Tx, staff: StaffId) -> Result<bool, Error> {
     .fetch_one(tx.connection()?)
     .await?;
     Ok(may)
+}
+
+/// Whether an administrator took this person's factors away lately: the password opens the way to a new one.
+pub(crate) async fn was_reset(tx: &mut Tx, staff: StaffId) -> Result<bool, Error> {
+    let at = tx.context().at;
+    let was = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM staff WHERE staff_id = $1 AND clinic_id = current_clinic() AND active
+                          AND factors_reset_at > $2) AS "was!""#,
+        staff.0,
+        at - roster::ENROL_AGAIN_WITHIN,
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(was)
 }
 
 /// An account that exists, active or invited.
@@ -374,6 +399,12 @@ pub enum PasswordError {
     /// Too many failures in a row.
     #[error("the account is locked until {until} after too many tries; wait, or ask your clinic's administrator")]
     Locked {
+        /// Until when.
+        until: OffsetDateTime,
+    },
+    /// Too many failures from everywhere; browsers that are known may still come.
+    #[error("until {until} this account opens only in browsers that are known; use one, or a link to a new password")]
+    Guarded {
         /// Until when.
         until: OffsetDateTime,
     },

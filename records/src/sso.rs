@@ -9,11 +9,12 @@ use visit::{ClinicId, Role, StaffId};
 
 use crate::action::Resource;
 use crate::audit::{Entry, Outcome};
-use crate::identity::{FactorKind, devices};
+use crate::identity::devices;
 use crate::seal::Place;
 use crate::sessions::{self, NewSession};
+use crate::sign_in::{self, Next};
 use crate::token::{hash_token, random_token, well_formed};
-use crate::{Actor, DeviceToken, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken, sign_in};
+use crate::{Actor, DeviceToken, Error, Origin, Pending, Phi, Records, RequestContext, SessionToken};
 
 /// How long a person may take at the provider.
 pub const ANSWER_WITHIN: Duration = Duration::minutes(10);
@@ -152,7 +153,7 @@ pub struct Entered {
     /// For the cookie.
     pub token: SessionToken,
     /// What comes next, locally; `None`: signed in.
-    pub next: Option<Vec<FactorKind>>,
+    pub next: Option<Next>,
     /// For the browser's own cookie, if it was not known before.
     pub device: Option<DeviceToken>,
 }
@@ -178,12 +179,17 @@ pub async fn enter(
     let (new, next, reason) = if complete {
         (NewSession::by_provider(now, now + sessions::longest_life(role)), None, "second_factor_by_provider")
     } else {
-        (NewSession::pending(now), Some(sign_in::kinds(&mut tx, staff).await?), "second_factor_next")
+        let kinds = sign_in::kinds(&mut tx, staff).await?;
+        if kinds.is_empty() && sign_in::was_reset(&mut tx, staff).await? {
+            (NewSession::enrolling(now), Some(Next::Enrol), "second_factor_was_reset")
+        } else {
+            (NewSession::pending(now), Some(Next::SecondFactor(kinds)), "second_factor_next")
+        }
     };
     sessions::insert(&mut tx, &token, staff, &new).await?;
     let device = if complete { devices::recognise(&mut tx, staff).await? } else { None };
     tx.log(Entry { reason: Some(reason), ..Entry::new("sign_in.sso", Resource::Staff(staff)) });
-    tx.commit(Pending(Entered { token, next, device: device.map(|device| device.token) })).await
+    tx.commit(Pending(Entered { token, next, device: device.and_then(|device| device.token) })).await
 }
 
 /// Writes down that a sign-in by the provider failed, before it was known whose it was.

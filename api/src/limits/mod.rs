@@ -10,7 +10,7 @@ mod rates;
 mod shared;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use records::SessionToken;
+use records::{DeviceToken, SessionToken, network};
 
 use crate::problem::Problem;
 use crate::{AppState, ClientAddress, Clock, session};
@@ -60,10 +60,18 @@ impl Limits {
         Self { rates, local, shared, good_sessions: Mutex::default(), clock }
     }
 
-    /// One attempt to sign in as `account` from `address`.
-    pub(crate) async fn sign_in(&self, account: &str, address: IpAddr) -> Result<(), TooMany> {
+    /// One attempt to sign in as `account` from `address`. A browser with a cookie counts apart, known or not: what made-up
+    /// cookies could gain, the address' count and the record's own take away.
+    pub(crate) async fn sign_in(
+        &self,
+        account: &str,
+        address: IpAddr,
+        device: Option<&DeviceToken>,
+    ) -> Result<(), TooMany> {
         self.take(Limit::SignInAddress, key(&[&network(address)])).await?;
-        self.take(Limit::SignInAccount, key(&[folded(account).as_bytes(), &network(address)])).await
+        let device = device.map_or("", DeviceToken::reveal);
+        let parts = [folded(account).into_bytes(), network(address).to_vec(), device.as_bytes().to_vec()];
+        self.take(Limit::SignInAccount, key(&parts.each_ref().map(Vec::as_slice))).await
     }
 
     /// One sign-in link for `recipient`, asked for from `address`.
@@ -151,15 +159,6 @@ pub(crate) async fn enforce(
     next.run(request).await
 }
 
-/// What counts as one place: an IPv4 address, or an IPv6 /64, which one subscriber has to themselves.
-fn network(address: IpAddr) -> [u8; 16] {
-    let v6 = match address.to_canonical() {
-        IpAddr::V4(v4) => return v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6,
-    };
-    Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).octets()
-}
-
 fn key(parts: &[&[u8]]) -> Key {
     let mut all = Vec::new();
     for part in parts {
@@ -192,31 +191,31 @@ mod tests {
     async fn the_sixth_attempt_in_a_minute_must_wait_twelve_seconds() {
         let (limits, hand) = limits();
         for _ in 0..5 {
-            limits.sign_in("a@example.org", address("192.0.2.1")).await.unwrap();
+            limits.sign_in("a@example.org", address("192.0.2.1"), None).await.unwrap();
         }
-        let wait = limits.sign_in("A@example.org ", address("192.0.2.1")).await.unwrap_err().retry_after_s;
+        let wait = limits.sign_in("A@example.org ", address("192.0.2.1"), None).await.unwrap_err().retry_after_s;
         assert!((12..=13).contains(&wait), "{wait}");
         hand.advance(Duration::from_secs(wait));
-        limits.sign_in("a@example.org", address("192.0.2.1")).await.unwrap();
+        limits.sign_in("a@example.org", address("192.0.2.1"), None).await.unwrap();
     }
 
     #[tokio::test]
     async fn one_ipv6_subscriber_is_one_place() {
         let (limits, _) = limits();
         for n in 0..5 {
-            limits.sign_in("a@example.org", address(&format!("2001:db8::{n}"))).await.unwrap();
+            limits.sign_in("a@example.org", address(&format!("2001:db8::{n}")), None).await.unwrap();
         }
-        assert!(limits.sign_in("a@example.org", address("2001:db8::ffff:1")).await.is_err());
-        assert!(limits.sign_in("a@example.org", address("2001:db8:0:1::1")).await.is_ok());
+        assert!(limits.sign_in("a@example.org", address("2001:db8::ffff:1"), None).await.is_err());
+        assert!(limits.sign_in("a@example.org", address("2001:db8:0:1::1"), None).await.is_ok());
     }
 
     #[tokio::test]
     async fn an_ipv4_address_written_as_ipv6_is_the_same_place() {
         let (limits, _) = limits();
         for _ in 0..5 {
-            limits.sign_in("a@example.org", address("192.0.2.1")).await.unwrap();
+            limits.sign_in("a@example.org", address("192.0.2.1"), None).await.unwrap();
         }
-        assert!(limits.sign_in("a@example.org", address("::ffff:192.0.2.1")).await.is_err());
+        assert!(limits.sign_in("a@example.org", address("::ffff:192.0.2.1"), None).await.is_err());
     }
 
     #[tokio::test]
@@ -224,7 +223,8 @@ mod tests {
         let (limits, _) = limits();
         let mut refused = 0;
         for n in 0..100 {
-            refused += u32::from(limits.sign_in(&format!("{n}@example.org"), address("192.0.2.1")).await.is_err());
+            refused +=
+                u32::from(limits.sign_in(&format!("{n}@example.org"), address("192.0.2.1"), None).await.is_err());
         }
         assert_eq!(refused, 80);
     }

@@ -123,6 +123,11 @@ impl App {
         Browser { app: self.clone(), cookies: BTreeMap::new(), address: [192, 0, 2, *next].into() }
     }
 
+    /// Somebody with no cookies yet, at this address.
+    pub fn browser_at(self: &Arc<Self>, address: &str) -> Browser {
+        Browser { address: address.parse().unwrap(), ..self.browser() }
+    }
+
     /// Until everything that goes on after its answer is done.
     pub async fn settled(&self) {
         self.state.background.close();

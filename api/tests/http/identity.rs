@@ -220,6 +220,7 @@ async fn what_is_sensitive_needs_a_second_factor_of_the_last_five_minutes() {
         (Method::PUT, format!("/api/v1/staff/{id}/role"), Some(json!({"role": "nurse"}))),
         (Method::POST, format!("/api/v1/staff/{id}/deactivate"), None),
         (Method::POST, format!("/api/v1/staff/{id}/reactivate"), None),
+        (Method::POST, format!("/api/v1/staff/{id}/reset-factors"), Some(json!({"reason": "lost the phone"}))),
         (Method::DELETE, format!("/api/v1/staff/{id}/sessions"), None),
         (Method::POST, "/api/v1/account/totp".into(), Some(json!({"name": "Phone"}))),
         (Method::POST, "/api/v1/account/totp/confirm".into(), Some(json!({"factor_id": id.0, "code": "123456"}))),
@@ -321,7 +322,8 @@ async fn asking_for_a_new_password_answers_alike_and_the_link_works_once_for_hal
     };
     complete(&token, "too short").await.refuses(StatusCode::CONFLICT, "password.short");
     let done = complete(&token, PASSWORD).await.is(StatusCode::NO_CONTENT);
-    assert!(done.headers.get("set-cookie").is_none(), "it signs nobody in");
+    let set: Vec<_> = done.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
+    assert!(set.iter().all(|cookie| cookie.starts_with("__Host-bedside-device=")), "it signs nobody in: {set:?}");
     complete(&token, PASSWORD).await.refuses(StatusCode::NOT_FOUND, "link.not_usable");
     running.get("/api/v1/me").await.refuses(StatusCode::UNAUTHORIZED, "signed_out");
     let mut browser = app.browser();
@@ -401,13 +403,13 @@ async fn sign_ins_say_what_failed_from_where_and_with_which_factor_and_new_brows
 }
 
 #[tokio::test]
-async fn an_account_has_five_tries_a_minute_however_many_addresses_and_spellings_there_are() {
+async fn one_place_has_five_tries_a_minute_at_an_account_however_it_is_spelled() {
     let app = App::start().await;
     let account = &app.riverside.provider;
     let mut tries = Vec::new();
     for n in 0..12 {
         let mut browser = app.browser();
-        browser.address = format!("198.51.100.{n}").parse().unwrap();
+        browser.address = "198.51.100.7".parse().unwrap();
         let email = match n % 3 {
             0 => account.email.to_uppercase(),
             1 => format!("  {}  ", account.email),

@@ -18,6 +18,7 @@ mod form;
 mod guests;
 mod identity;
 mod join;
+mod keeping_out;
 mod limits;
 mod mail;
 mod matrix;

@@ -22,7 +22,7 @@ pub async fn confirm(
     proof: Proof<'_>,
     now: OffsetDateTime,
 ) -> Result<(), SecondFactorError> {
-    let account = attempt(records, origin, session, now).await?;
+    let tries = attempt(records, origin, session, now).await?;
     let mut tx = records.begin(context(session, origin, now)).await?;
     let (staff, resource) = (session.staff_id, Resource::Staff(session.staff_id));
     let checked = match proof::check(&mut tx, staff, session.session_id, &proof).await? {
@@ -46,7 +46,7 @@ pub async fn confirm(
     if confirmed.rows_affected() != 1 {
         return Err(SecondFactorError::SignedOut);
     }
-    account.forget(&mut tx).await?;
+    tries.forget(&mut tx).await?;
     tx.log(Entry::new("session.confirmed", resource));
     Ok(tx.commit(Pending(())).await?)
 }

@@ -104,6 +104,18 @@ pub(crate) async fn factors_changed(tx: &mut Tx, staff: StaffId) -> Result<(), E
     notice(tx, staff, "Your second factors were changed / Se cambiaron sus segundos factores", &en, &es).await
 }
 
+/// An administrator took all second factors away.
+pub(crate) async fn factors_reset(tx: &mut Tx, staff: StaffId) -> Result<(), Error> {
+    let at = spoken(tx);
+    let en = format!(
+        "an administrator of your clinic took all second factors and recovery codes of your account away on {at}, and ended all its sessions. Sign in with your password within 72 hours: you will be asked to set up a new second factor.\n\nIf you did not ask for this, tell your administrator at once, and choose a new password: until a new factor is set up, the password is all that keeps others out."
+    );
+    let es = format!(
+        "una persona administradora de su clínica quitó todos los segundos factores y códigos de recuperación de su cuenta el {at} y cerró todas sus sesiones. Inicie sesión con su contraseña en un plazo de 72 horas: se le pedirá configurar un segundo factor nuevo.\n\nSi usted no lo pidió, avise a su administrador de inmediato y elija una contraseña nueva: hasta que haya un factor nuevo, solo la contraseña impide que entren otros."
+    );
+    notice(tx, staff, "Your second factors were reset / Se restablecieron sus segundos factores", &en, &es).await
+}
+
 async fn notice(tx: &mut Tx, staff: StaffId, subject: &'static str, en: &str, es: &str) -> Result<(), Error> {
     let to = Reader::of(tx, staff).await?;
     let letter =

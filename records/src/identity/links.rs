@@ -39,9 +39,12 @@ pub(crate) struct Link {
     pub expires_at: OffsetDateTime,
 }
 
-/// Makes a link in the place of all former ones of its kind. The token is for the mail alone.
+/// Makes a link. An invitation takes the place of the former one; anybody may ask for a new password, so those before stay
+/// good until one is used. The token is for the mail alone.
 pub(crate) async fn issue(tx: &mut Tx, staff: StaffId, purpose: Purpose) -> Result<String, Error> {
-    revoke(tx, staff, purpose).await?;
+    if purpose == Purpose::Invitation {
+        revoke(tx, staff, purpose).await?;
+    }
     let token = random_token();
     let context = tx.context().clone();
     let by = match context.actor {
@@ -69,7 +72,8 @@ pub(crate) async fn issue(tx: &mut Tx, staff: StaffId, purpose: Purpose) -> Resu
 pub(crate) async fn revoke(tx: &mut Tx, staff: StaffId, purpose: Purpose) -> Result<bool, Error> {
     let at = tx.context().at;
     let revoked = sqlx::query!(
-        "UPDATE staff_link SET revoked_at = $3 WHERE staff_id = $1 AND purpose = $2 AND clinic_id = current_clinic() AND revoked_at IS NULL",
+        "UPDATE staff_link SET revoked_at = $3 WHERE staff_id = $1 AND purpose = $2 AND clinic_id = current_clinic() AND revoked_at IS NULL
+         AND (used_at IS NULL OR purpose = 'invitation')",
         staff.0,
         purpose.as_str(),
         at,

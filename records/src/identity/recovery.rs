@@ -15,9 +15,9 @@ const LETTERS: usize = 16;
 /// None that could be taken for another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// Makes a new set in the place of the former one. The codes are to be shown once; only their hashes stay.
-pub(crate) async fn replace(tx: &mut Tx, staff: StaffId) -> Result<Vec<Phi<String>>, Error> {
-    let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
+/// Ends the current set.
+pub(crate) async fn void(tx: &mut Tx, staff: StaffId) -> Result<(), Error> {
+    let at = tx.context().at;
     sqlx::query!(
         "UPDATE recovery_code SET replaced_at = $2 WHERE staff_id = $1 AND clinic_id = current_clinic() AND replaced_at IS NULL",
         staff.0,
@@ -25,6 +25,13 @@ pub(crate) async fn replace(tx: &mut Tx, staff: StaffId) -> Result<Vec<Phi<Strin
     )
     .execute(tx.connection()?)
     .await?;
+    Ok(())
+}
+
+/// Makes a new set in the place of the former one. The codes are to be shown once; only their hashes stay.
+pub(crate) async fn replace(tx: &mut Tx, staff: StaffId) -> Result<Vec<Phi<String>>, Error> {
+    let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
+    void(tx, staff).await?;
     let codes: Vec<String> = (0..CODES).map(|_| fresh()).collect();
     let ids: Vec<Uuid> = codes.iter().map(|_| Uuid::now_v7()).collect();
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| hash(code).to_vec()).collect();

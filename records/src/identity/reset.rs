@@ -5,11 +5,11 @@ use visit::{Role, StaffId};
 
 use crate::action::Resource;
 use crate::audit::{self, Entry, Outcome};
-use crate::identity::attempts::Account;
-use crate::identity::letters;
+use crate::identity::attempts::{Door, Tries, folded};
 use crate::identity::links::{self, Purpose};
 use crate::identity::passwords::{self, PasswordRule};
-use crate::{Actor, Error, Origin, Pending, Phi, Records, RequestContext, sessions, sign_in};
+use crate::identity::{devices, letters};
+use crate::{Actor, DeviceToken, Error, Origin, Pending, Phi, Records, RequestContext, sessions, sign_in};
 
 /// Another link is mailed at the earliest after this long: nobody's mailbox is filled by strangers.
 pub const AGAIN_AFTER: Duration = Duration::minutes(2);
@@ -20,8 +20,7 @@ pub const AGAIN_AFTER: Duration = Duration::minutes(2);
 /// # Errors
 /// The database can't be reached.
 pub async fn request(records: &Records, origin: &Origin, email: &str, now: OffsetDateTime) -> Result<(), Error> {
-    let account = Account::of(email);
-    let known = sign_in::find(records, &account.email).await?.filter(|known| known.active);
+    let known = sign_in::find(records, &folded(email)).await?.filter(|known| known.active);
     let Some(staff) = known else {
         let mut tx = records.begin_without_clinic().await?;
         audit::write_unknown(&mut tx, now, origin, "password_reset.asked", "unknown_account").await?;
@@ -51,7 +50,8 @@ pub async fn request(records: &Records, origin: &Origin, email: &str, now: Offse
     tx.commit(Pending(())).await
 }
 
-/// Takes a new password from whoever has the link, and ends all sessions of the account.
+/// Takes a new password from whoever has the link, and ends all sessions of the account. Their browser is known from here
+/// on: strangers who keep trying elsewhere do not keep it out.
 ///
 /// # Errors
 /// See [`ResetError`].
@@ -61,7 +61,7 @@ pub async fn complete(
     token: &str,
     password: Phi<String>,
     now: OffsetDateTime,
-) -> Result<StaffId, ResetError> {
+) -> Result<(StaffId, Option<DeviceToken>), ResetError> {
     let link = links::find(records, token, Purpose::PasswordReset, now).await?.ok_or(ResetError::NotUsable)?;
     let (staff, clinic) = (link.staff, link.clinic);
     let mut tx = records.begin(RequestContext::system("password_reset", clinic, now)).await?;
@@ -79,12 +79,14 @@ pub async fn complete(
     if !links::spend(&mut tx, &link).await? {
         return Err(ResetError::NotUsable);
     }
+    links::revoke(&mut tx, staff, Purpose::PasswordReset).await?;
     passwords::store(&mut tx, staff, password).await?;
     sessions::end_all_of(&mut tx, staff, None).await?;
-    Account::of(&known.email).forget(&mut tx).await?;
+    let device = devices::recognise_by_mail(&mut tx, staff).await?;
+    Tries::at(&known.email, origin, devices::Known::No).forget_at(&mut tx, &[Door::Password]).await?;
     letters::password_changed(&mut tx, staff).await?;
     tx.log(Entry::new("password_reset.done", Resource::Staff(staff)));
-    Ok(tx.commit(Pending(staff)).await?)
+    Ok(tx.commit(Pending((staff, device))).await?)
 }
 
 /// The password was not changed.

@@ -1,16 +1,23 @@
 //! The clinic's staff: who there is, in which role, and who still works here.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use visit::{Role, StaffId};
 
-use crate::action::{ChangeRole, DeactivateStaff, ReactivateStaff, ReadStaff, Resource};
+use crate::action::{ChangeRole, DeactivateStaff, ReactivateStaff, ReadStaff, ResetFactors, Resource};
 use crate::audit::Entry;
-use crate::identity::FactorKind;
 use crate::identity::invitations::ROLES;
 use crate::identity::links::{self, Purpose};
+use crate::identity::{FactorKind, factors, letters, recovery};
 use crate::text_enum::text_enum;
-use crate::{Authorized, Error, Pending, Tx, sessions};
+use crate::{Authorized, Error, Pending, Phi, Tx, sessions};
+
+/// How long after [`reset_factors`] a password leads to a new second factor.
+pub const ENROL_AGAIN_WITHIN: Duration = Duration::hours(72);
+/// Shortest reason for it, characters.
+pub const MIN_REASON_CHARS: usize = 5;
+/// Longest.
+pub const MAX_REASON_CHARS: usize = 500;
 
 text_enum! {
     /// How an account stands.
@@ -186,6 +193,44 @@ pub async fn reactivate(tx: &mut Tx, may: &Authorized<ReactivateStaff>) -> Resul
     Ok(Pending(()))
 }
 
+/// Takes all second factors and recovery codes of somebody away, ends their sessions and tells them by mail. For
+/// [`ENROL_AGAIN_WITHIN`] their password opens the way to a new factor, and nothing else. Says why in the log.
+///
+/// # Errors
+/// See [`RosterError`].
+pub async fn reset_factors(
+    tx: &mut Tx,
+    may: &Authorized<ResetFactors>,
+    reason: &Phi<String>,
+) -> Result<Pending<()>, RosterError> {
+    let staff = tx.proved(may)?.0;
+    let chars = reason.expose().trim().chars().count();
+    if !(MIN_REASON_CHARS..=MAX_REASON_CHARS).contains(&chars) {
+        return Err(RosterError::Reason);
+    }
+    factors::lock(tx, staff).await?;
+    let at = tx.context().at;
+    let reset = sqlx::query!(
+        "UPDATE staff SET factors_reset_at = $2 WHERE staff_id = $1 AND clinic_id = current_clinic() AND active",
+        staff.0,
+        at,
+    )
+    .execute(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
+    if reset.rows_affected() != 1 {
+        return Err(RosterError::OtherStanding);
+    }
+    factors::destroy(tx, staff, None).await?;
+    recovery::void(tx, staff).await?;
+    sessions::end_all_of(tx, staff, None).await?;
+    letters::factors_reset(tx, staff).await?;
+    let mut entry = Entry::new("staff.reset_factors", Resource::Staff(staff));
+    tx.private_detail(&mut entry, reason).await?;
+    tx.logged_as(entry);
+    Ok(Pending(()))
+}
+
 /// How an account stands.
 pub(crate) async fn standing(tx: &mut Tx, staff: StaffId) -> Result<Standing, Error> {
     let row = sqlx::query!(
@@ -212,7 +257,7 @@ async fn lock_role(tx: &mut Tx, staff: StaffId) -> Result<Role, Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('roster ' || $1::text, 0))", clinic.to_string())
         .execute(tx.connection()?)
         .await?;
-    crate::identity::factors::lock(tx, staff).await
+    factors::lock(tx, staff).await
 }
 
 async fn keep_an_admin(tx: &mut Tx, but: StaffId) -> Result<(), RosterError> {
@@ -235,6 +280,9 @@ pub enum RosterError {
     /// Not a role that is given here.
     #[error("this role can't be given here; choose another one")]
     BadRole,
+    /// Too short or too long.
+    #[error("say why in {MIN_REASON_CHARS} to {MAX_REASON_CHARS} characters")]
+    Reason,
     /// It was changed in the meantime.
     #[error("the account has changed in the meantime; reload the list")]
     OtherStanding,

@@ -2,6 +2,7 @@
 
 use records::identity::{FactorKind, Proof};
 use records::sessions::{self, Activity};
+use records::sign_in::Next;
 use records::sign_in::{self, Entered};
 use records::sso::{self, ANSWER_WITHIN};
 use records::{Phi, SessionToken};
@@ -64,7 +65,7 @@ async fn only_an_active_account_of_the_clinic_enters_and_every_refusal_is_logged
 async fn enter(world: &World, site: &Site, account: (StaffId, Role), second_factor: bool) -> (SessionToken, bool) {
     let entered = sso::enter(&world.records, &origin(), site.clinic, account, second_factor, NOW).await.unwrap();
     if let Some(next) = &entered.next {
-        assert_eq!(next, &[FactorKind::Totp]);
+        assert_eq!(next, &Next::SecondFactor(vec![FactorKind::Totp]));
     }
     (entered.token, entered.next.is_none())
 }

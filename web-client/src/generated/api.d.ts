@@ -524,7 +524,8 @@ export interface paths {
         put?: never;
         /**
          * Choose a new password by a mailed link
-         * @description Uses the link up and ends all sessions of the account. Does not sign in.
+         * @description Uses the link up, with all others to a new password, and ends all sessions of the account. Does not sign in, but this
+         *     browser is one that the account knows from here on.
          */
         post: operations["complete_password_reset"];
         delete?: never;
@@ -2272,6 +2273,28 @@ export interface paths {
          * @description With the password and second factors of before. Needs a fresh second factor.
          */
         post: operations["reactivate_staff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/{id}/reset-factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take all second factors of somebody away
+         * @description For somebody who lost them and the recovery codes. Their sessions and websockets end within a second and they are told
+         *     by mail; for 72 hours their password leads to setting up a new factor, and to nothing else. Not for oneself. Needs a
+         *     fresh second factor.
+         */
+        post: operations["reset_staff_factors"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4647,6 +4670,10 @@ export interface components {
             factors: ("totp" | "webauthn")[];
             /** @description `PublicKeyCredentialRequestOptionsJSON`, if there is a security key. */
             webauthn?: Record<string, never> | null;
+        };
+        WhyReset: {
+            /** @description How it was made sure who asks, for the audit log. */
+            reason: string;
         };
         /** @description Who wrote a version. */
         Writer: {
@@ -7535,7 +7562,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `sign_in.locked`: too many failures in a row */
+            /** @description `sign_in.locked`: too many failures in a row from here; `sign_in.guarded`: too many from elsewhere, which keeps out browsers that are not known */
             423: {
                 headers: {
                     [name: string]: unknown;
@@ -7694,7 +7721,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Go on to `/app`, or to `/?sso=` and a word: `second_factor`, or what went wrong */
+            /** @description Go on to `/app`, or to `/?sso=` and a word: `second_factor`, `enrol`, or what went wrong */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -17236,6 +17263,130 @@ export interface operations {
             };
             /** @description `staff.changed`: the account is not deactivated */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_staff_factors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Member of staff */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhyReset"];
+            };
+        };
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `origin.foreign`: not from our pages; `forbidden`: the role alone refuses */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `staff.changed`: the account does not work now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

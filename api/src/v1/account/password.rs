@@ -46,7 +46,7 @@ pub(crate) async fn password(
 ) -> Result<StatusCode, Problem> {
     bounded("old", &body.old, passwords::MAX_PASSWORD_CHARS)?;
     bounded("new", &body.new, passwords::MAX_PASSWORD_CHARS)?;
-    state.limits.sign_in(&staff.session.staff_id.to_string(), staff.address.0).await?;
+    state.limits.sign_in(&staff.session.staff_id.to_string(), staff.address.0, None).await?;
     let mut tx = state.records.begin(staff.context()).await?;
     let may = tx.authorize(ChangePassword(staff.session.staff_id)).await?;
     let (old, new) = (Phi::from(body.old), Phi::from(body.new));

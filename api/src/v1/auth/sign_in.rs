@@ -40,7 +40,7 @@ pub(crate) struct Credentials {
     responses(
         (status = 200, body = NextFactor, description = "Right so far; sets the cookie"),
         (status = 401, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`sign_in.failed`"),
-        (status = 423, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`sign_in.locked`: too many failures in a row"),
+        (status = 423, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`sign_in.locked`: too many failures in a row from here; `sign_in.guarded`: too many from elsewhere, which keeps out browsers that are not known"),
         TakesBody, Changes, Anyone
     )
 )]
@@ -53,7 +53,7 @@ pub(crate) async fn sign_in(
 ) -> Result<(CookieJar, Json<NextFactor>), Problem> {
     bounded("email", &credentials.email, MAX_EMAIL_CHARS)?;
     bounded("password", &credentials.password, MAX_PASSWORD_CHARS)?;
-    state.limits.sign_in(&credentials.email, visitor.address.0).await?;
+    state.limits.sign_in(&credentials.email, visitor.address.0, visitor.origin.device.as_ref()).await?;
     let password = Phi::from(credentials.password);
     let first = sign_in::password(&state.records, &visitor.origin, &credentials.email, password, visitor.at).await?;
     if let Some(former) = token(&headers, STAFF_COOKIE) {
@@ -73,6 +73,11 @@ impl From<PasswordError> for Problem {
             ),
             PasswordError::TooFast { retry_after_s } => Self::rate_limited(retry_after_s.unsigned_abs()),
             PasswordError::Locked { .. } => locked(),
+            PasswordError::Guarded { .. } => Self::new(
+                StatusCode::LOCKED,
+                "sign_in.guarded",
+                "Too many failed tries at this account from elsewhere: for now it opens only in browsers that signed in before. Use one of those, or choose a new password by mail (Forgot your password?), which opens it in this one.",
+            ),
             PasswordError::Failed(error) => error.into(),
         }
     }
@@ -82,6 +87,6 @@ pub(super) fn locked() -> Problem {
     Problem::new(
         StatusCode::LOCKED,
         "sign_in.locked",
-        "Too many failed tries: this account can't sign in for a while. Wait 15 minutes, or ask your clinic's administrator.",
+        "Too many failed tries: this account can't sign in from here for a while. Wait 15 minutes, or ask your clinic's administrator.",
     )
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use records::identity::FactorKind;
+use records::sign_in::Next;
 use records::sso;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -107,7 +108,7 @@ pub(crate) struct SsoAnswer {
     tag = "auth",
     params(("provider" = String, Path, description = "From the list"), SsoAnswer),
     responses(
-        (status = 303, description = "Go on to `/app`, or to `/?sso=` and a word: `second_factor`, or what went wrong"),
+        (status = 303, description = "Go on to `/app`, or to `/?sso=` and a word: `second_factor`, `enrol`, or what went wrong"),
         TakesQuery, Anyone
     )
 )]
@@ -158,7 +159,8 @@ pub(crate) async fn callback(
         sso::enter(&state.records, &visitor.origin, clinic, account, vouched.second_factor, visitor.at).await?;
     let to = match entered.next {
         None => "/app".to_owned(),
-        Some(kinds) => {
+        Some(Next::Enrol) => "/?sso=enrol".to_owned(),
+        Some(Next::SecondFactor(kinds)) => {
             let kinds: Vec<&str> = kinds.into_iter().map(FactorKind::as_str).collect();
             format!("/?sso=second_factor&factors={}", kinds.join(","))
         }

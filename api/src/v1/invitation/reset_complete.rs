@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum_extra::extract::CookieJar;
 use records::Phi;
 use records::identity::passwords::MAX_PASSWORD_CHARS;
 use records::identity::reset::{self, ResetError};
@@ -13,11 +14,12 @@ use crate::AppState;
 use crate::document::{Anyone, Changes, TakesBody};
 use crate::extract::{Body, bounded};
 use crate::problem::Problem;
-use crate::session::Visitor;
+use crate::session::{Visitor, device_cookie};
 
 /// Choose a new password by a mailed link
 ///
-/// Uses the link up and ends all sessions of the account. Does not sign in.
+/// Uses the link up, with all others to a new password, and ends all sessions of the account. Does not sign in, but this
+/// browser is one that the account knows from here on.
 #[utoipa::path(
     post,
     path = "/auth/password-reset/complete",
@@ -34,13 +36,15 @@ use crate::session::Visitor;
 pub(crate) async fn reset_complete(
     State(state): State<AppState>,
     visitor: Visitor,
+    jar: CookieJar,
     Body(body): Body<PasswordByLink>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(StatusCode, CookieJar), Problem> {
     bounded("password", &body.password, MAX_PASSWORD_CHARS)?;
     let password = Phi::from(body.password);
-    let staff = reset::complete(&state.records, &visitor.origin, &body.token, password, visitor.at).await?;
+    let (staff, device) = reset::complete(&state.records, &visitor.origin, &body.token, password, visitor.at).await?;
     state.person_ended(Person::Staff(staff));
-    Ok(StatusCode::NO_CONTENT)
+    let jar = device.iter().fold(jar, |jar, device| jar.add(device_cookie(device)));
+    Ok((StatusCode::NO_CONTENT, jar))
 }
 
 impl From<ResetError> for Problem {

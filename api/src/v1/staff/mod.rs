@@ -6,6 +6,7 @@ mod invitation;
 mod invite;
 mod list;
 mod reactivate;
+mod reset_factors;
 mod role;
 mod sessions;
 mod sign_ins;
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(invitation::resend, invitation::revoke))
         .routes(routes!(role::role))
         .routes(routes!(deactivate::deactivate))
+        .routes(routes!(reset_factors::reset_factors))
         .routes(routes!(reactivate::reactivate))
         .routes(routes!(sessions::sessions, end_sessions::end_sessions))
         .routes(routes!(sign_ins::sign_ins))
@@ -38,6 +40,7 @@ impl From<RosterError> for Problem {
                 "staff.last_admin",
                 "This is the clinic's last active administrator. Make somebody else one first.",
             ),
+            RosterError::Reason => Self::invalid("reason: say why in 5 to 500 characters"),
             RosterError::BadRole => Self::invalid("role: not one that can be given here"),
             RosterError::OtherStanding => Self::new(
                 StatusCode::CONFLICT,

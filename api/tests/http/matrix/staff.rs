@@ -15,6 +15,9 @@ pub const ROWS: &[Row] = &[
         .sends(|_, _| Some(json!({"role": "front_desk"}))),
     Row::new("POST /api/v1/staff/{id}/deactivate", "ssssrrrr+rrr").of(|ids| ids.staff),
     Row::new("POST /api/v1/staff/{id}/reactivate", "ssssrrrr+rrr").of(|ids| ids.staff),
+    Row::new("POST /api/v1/staff/{id}/reset-factors", "ssssrrrr+rrr")
+        .of(|ids| ids.staff)
+        .sends(|_, _| Some(json!({"reason": "lost the phone"}))),
     Row::new("GET /api/v1/staff/{id}/sessions", "ssssrrrr+rrr").of(|ids| ids.staff),
     Row::new("DELETE /api/v1/staff/{id}/sessions", "ssssrrrr+rrr").of(|ids| ids.staff),
     // Everybody may see their own: another's look like nobody's.

@@ -17,12 +17,12 @@ import { SsoButtons, SsoTrouble } from './sso';
 
 type Step = 'password' | NextFactor['next'] | 'recovery';
 
-/** `sso`: what came of a sign-in by the clinic's provider; after `second_factor`, one of `ssoFactors` comes next. */
+/** `sso`: what came of a sign-in by the clinic's provider; after `second_factor`, one of `ssoFactors` comes next; after `enrol`, a new one is set up. */
 export function SignIn({ expired, sso, ssoFactors = [], onSignedIn }: { expired: boolean; sso?: string | undefined; ssoFactors?: NextFactor['factors']; onSignedIn: (me: Me) => void }) {
   const { t } = useText();
   const queries = useQueryClient();
   const bySso = sso === 'second_factor' && ssoFactors.length > 0;
-  const [step, setStep] = useState<Step>(!bySso ? 'password' : ssoFactors.includes('webauthn') && (keysWork() || !ssoFactors.includes('totp')) ? 'webauthn' : 'totp');
+  const [step, setStep] = useState<Step>(sso === 'enrol' ? 'enrol' : !bySso ? 'password' : ssoFactors.includes('webauthn') && (keysWork() || !ssoFactors.includes('totp')) ? 'webauthn' : 'totp');
   const [factors, setFactors] = useState<NextFactor['factors']>(bySso ? ssoFactors : []);
   const site = useSite();
   const proceed = (next: NextFactor) => {
@@ -63,7 +63,7 @@ function PasswordForm({ onNext }: { onNext: (next: NextFactor) => void }) {
   const { t } = useText();
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
-  const { busy, error, run } = useSubmit({ 'sign_in.failed': 'sign_in.failed', 'sign_in.locked': 'sign_in.locked' });
+  const { busy, error, run } = useSubmit({ 'sign_in.failed': 'sign_in.failed', 'sign_in.locked': 'sign_in.locked', 'sign_in.guarded': 'sign_in.guarded' });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void run(!email.trim() || !password ? t('sign_in.missing') : null, async () => {

@@ -1,11 +1,11 @@
 // One member of staff: invitation, role, access, sessions, sign-ins. What ends access is said before it is done.
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useState, type FormEvent } from 'react';
 import { get, post, put, remove } from '../../lib/api/client';
 import type { Role, SessionList, StaffMember } from '../../lib/api/types';
 import { useText, type TextKey } from '../../lib/i18n/text';
-import { Button, Dialog, ErrorText, Failed, Loading, Notice, SelectField } from '../../lib/ui';
+import { Button, Dialog, ErrorText, Failed, Loading, Notice, SelectField, TextField } from '../../lib/ui';
 import { SessionItems } from '../account/sessions';
 import { SignIns } from '../account/sign-ins';
 import { useSubmit } from '../session/submit';
@@ -13,7 +13,7 @@ import { ROLES } from './invite';
 import { State } from './staff';
 import css from './staff.module.css';
 
-export function MemberDialog({ member, manages, onClose }: { member: StaffMember; manages: boolean; onClose: () => void }) {
+export function MemberDialog({ member, manages, self, onClose }: { member: StaffMember; manages: boolean; self: boolean; onClose: () => void }) {
   const { t } = useText();
   const queries = useQueryClient();
   const [done, setDone] = useState<TextKey | null>(null);
@@ -46,6 +46,7 @@ export function MemberDialog({ member, manages, onClose }: { member: StaffMember
           <Button kind="danger" busy={busy} onClick={() => act(() => post(`${path}/deactivate`), 'member.deactivated')}>{t('member.deactivate')}</Button>
         </div>
       )}
+      {manages && !self && member.standing === 'active' && <ResetForm busy={busy} onReset={(reason) => act(() => post(`${path}/reset-factors`, { reason }), 'member.reset.done')} />}
       {manages && member.standing === 'deactivated' && (
         <div className={css.act}>
           <p>{t('member.reactivate.about')}</p>
@@ -73,6 +74,25 @@ function RoleForm({ member, busy, onSave }: { member: StaffMember; busy: boolean
         <Button busy={busy} disabled={role === member.role} onClick={() => onSave(role)}>{t('member.role.save')}</Button>
       </div>
     </div>
+  );
+}
+
+function ResetForm({ busy, onReset }: { busy: boolean; onReset: (reason: string) => void }) {
+  const { t } = useText();
+  const [reason, setReason] = useState('');
+  const [error, setError] = useState('');
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const missing = reason.trim().length < 5;
+    setError(missing ? t('member.reset.reason.missing') : '');
+    if (!missing) onReset(reason.trim());
+  };
+  return (
+    <form className={css.act} onSubmit={submit} noValidate>
+      <p>{t('member.reset.about')}</p>
+      <TextField label={t('member.reset.reason')} hint={t('member.reset.reason.hint')} value={reason} maxLength={500} autoComplete="off" onChange={(event) => setReason(event.target.value)} error={error} />
+      <Button type="submit" kind="danger" busy={busy}>{t('member.reset')}</Button>
+    </form>
   );
 }
 

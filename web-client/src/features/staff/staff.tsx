@@ -52,7 +52,7 @@ export function StaffPage({ me }: { me: Me }) {
         </table>
       )}
       {open === 'invite' && <InviteDialog onClose={() => setOpen(null)} onInvited={(email) => { setOpen(null); setInvited(email); }} />}
-      {member && <MemberDialog key={member.id} member={member} manages={manages} onClose={() => setOpen(null)} />}
+      {member && <MemberDialog key={member.id} member={member} manages={manages} self={member.id === me.staff_id} onClose={() => setOpen(null)} />}
     </div>
   );
 }

@@ -156,6 +156,7 @@ export const texts = {
   'act.staff.invitation_accepted': 'Accepted an invitation',
   'act.staff.role': 'Changed a role',
   'act.staff.changed': 'Changed an account',
+  'act.staff.reset_factors': 'Reset somebody’s second factors',
   'act.staff.deactivate': 'Deactivated an account',
   'act.staff.reactivate': 'Reactivated an account',
   'act.patient.access': 'Checked access to a record',

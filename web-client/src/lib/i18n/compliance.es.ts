@@ -158,6 +158,7 @@ export const texts: Record<Key, string> = {
   'act.staff.invitation_accepted': 'Aceptó una invitación',
   'act.staff.role': 'Cambió un rol',
   'act.staff.changed': 'Cambió una cuenta',
+  'act.staff.reset_factors': 'Restableció los segundos factores de alguien',
   'act.staff.deactivate': 'Desactivó una cuenta',
   'act.staff.reactivate': 'Reactivó una cuenta',
   'act.patient.access': 'Comprobó el acceso a un expediente',
