@@ -6,8 +6,9 @@ import type { Call } from '../../call/call';
 import type { DeviceProblem } from '../../call/devices';
 import { chime, watchLevel } from '../../call/sound';
 import { useText } from '../../lib/i18n/text';
-import { Button, Icon, Notice, SelectField } from '../../lib/ui';
+import { Button, Icon, Notice } from '../../lib/ui';
 import { useWatched } from '../../lib/ui/now';
+import { DevicePickers, useChoices } from '../stage/device-pickers';
 import { SelfVideo } from '../stage/media';
 import css from './join.module.css';
 import { PatientPage, type Clinic } from './page';
@@ -18,6 +19,7 @@ export function DeviceCheck({ call, clinic, steps, provider, onEnter }: { call: 
   const { t } = useText();
   const devices = useWatched(call.devices.state);
   const { connection, media } = useWatched(call.state);
+  const choices = useChoices(call);
   const [entering, setEntering] = useState(false);
   const asking = devices.camera.is === 'starting' && devices.microphone.is === 'starting';
   const cameraProblem = devices.camera.is === 'failed' ? devices.camera.problem : null;
@@ -44,7 +46,7 @@ export function DeviceCheck({ call, clinic, steps, provider, onEnter }: { call: 
       {microphoneProblem && microphoneProblem !== cameraProblem && problem('microphone', microphoneProblem)}
       {devices.microphoneTrack && <Level track={devices.microphoneTrack} />}
       <Speaker speakerId={devices.speakerId} />
-      {(devices.cameras.length > 1 || devices.microphones.length > 1 || devices.speakers.length > 1) && <Pickers call={call} />}
+      {choices && <Pickers call={call} />}
       <p className={css.connection} role="status" data-ready={ready || undefined}>
         <Icon name={ready ? 'check' : late ? 'warning' : 'clock'} />
         {ready ? t('join.devices.ready') : late ? t('join.devices.no_connection') : t('join.devices.connecting')}
@@ -108,21 +110,10 @@ function Speaker({ speakerId }: { speakerId: string }) {
 
 function Pickers({ call }: { call: Call }) {
   const { t } = useText();
-  const { cameras, microphones, speakers, cameraId, microphoneId, speakerId } = useWatched(call.devices.state);
-  const picker = (label: string, choices: { id: string; label: string }[], value: string, choose: (id: string) => void) => choices.length > 1 && (
-    <SelectField label={label} value={value} onChange={(event) => choose(event.target.value)}>
-      {!choices.some((choice) => choice.id === value) && <option value={value}>{t('join.devices.default')}</option>}
-      {choices.map((choice, n) => <option key={choice.id} value={choice.id}>{choice.label || `${label} ${n + 1}`}</option>)}
-    </SelectField>
-  );
   return (
     <details className={css.pickers}>
       <summary>{t('join.devices.pick')}</summary>
-      <div className={css.form}>
-        {picker(t('join.devices.camera'), cameras, cameraId, (id) => void call.devices.choose('camera', id))}
-        {picker(t('join.devices.microphone'), microphones, microphoneId, (id) => void call.devices.choose('microphone', id))}
-        {picker(t('join.devices.speaker'), speakers, speakerId, (id) => call.devices.chooseSpeaker(id))}
-      </div>
+      <div className={css.form}><DevicePickers call={call} /></div>
     </details>
   );
 }

@@ -11,6 +11,8 @@ import { Announcements } from './announcements';
 import { Chat } from './chat';
 import { RemoteVideo, SelfVideo, Voices } from './media';
 import { RecordingQuestion, RecordingSign } from './recording';
+import { Settings } from './settings';
+import { SHORTCUTS, useShortcuts, type Deed } from './shortcuts';
 import css from './stage.module.css';
 
 export interface StageProps {
@@ -31,6 +33,9 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
   const state = useWatched(call.state);
   const devices = useWatched(call.devices.state);
   const [chatOpen, setChatOpen] = useState(false);
+  const [settingsOpen, setSettingsOpen] = useState(false);
+  const [selfShown, setSelfShown] = useState(true);
+  const scene = useRef<HTMLDivElement>(null);
   const unread = useUnread(call, chatOpen);
   useWakeLock();
   const { room } = state;
@@ -40,11 +45,19 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
   const voices = state.remote.filter((one) => one.source === 'microphone');
   const screen = state.remote.find((one) => one.source === 'screen' && one.moving);
   const broken = state.connection === 'reconnecting' || state.media === 'lost';
+  const mute = () => {
+    if (devices.microphone.is === 'on') call.devices.mute(!devices.muted);
+  };
+  const turnCamera = () => {
+    if (devices.camera.is !== 'starting') void call.devices.turnCamera(!devices.cameraTrack);
+  };
+  const openChat = () => setChatOpen(!chatOpen);
+  useShortcuts({ mute, camera: turnCamera, chat: openChat });
   const canShare = 'getDisplayMedia' in (navigator.mediaDevices ?? {});
 
   return (
     <section className={css.stage} aria-label={t('visit.stage')} data-chat={chatOpen || undefined}>
-      <div className={css.scene}>
+      <div className={css.scene} ref={scene}>
         <div className={css.top}>
           {room && <RecordingSign call={call} room={room} />}
           {broken && (
@@ -63,19 +76,23 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
           {others.map((one) => <PersonTile key={one.participant} call={call} person={one} camera={state.remote.find((media) => media.participant === one.participant && media.source === 'camera')} small={Boolean(screen)} actions={personActions?.(one)} />)}
           {others.length === 0 && <div className={css.alone}>{alone}</div>}
         </div>
-        <div className={css.self} data-off={devices.cameraTrack ? undefined : ''}>
-          {devices.cameraTrack ? <SelfVideo track={devices.cameraTrack} label={t('visit.self_view')} /> : <p><Icon name="camera_off" />{t('visit.self_off')}</p>}
-        </div>
+        {selfShown && (
+          <div className={css.self} data-off={devices.cameraTrack ? undefined : ''}>
+            {devices.cameraTrack ? <SelfVideo track={devices.cameraTrack} label={t('visit.self_view')} /> : <p><Icon name="camera_off" />{t('visit.self_off')}</p>}
+          </div>
+        )}
       </div>
       <div className={css.controls} role="group" aria-label={t('visit.controls')}>
-        <Control icon={devices.muted ? 'microphone_off' : 'microphone'} on={devices.muted} label={devices.muted ? t('visit.unmute') : t('visit.mute')} disabled={devices.microphone.is !== 'on'} onClick={() => call.devices.mute(!devices.muted)} />
-        <Control icon={devices.cameraTrack ? 'camera' : 'camera_off'} on={!devices.cameraTrack} label={devices.cameraTrack ? t('visit.camera_off') : t('visit.camera_on')} disabled={devices.camera.is === 'starting'} onClick={() => void call.devices.turnCamera(!devices.cameraTrack)} />
+        <Control icon={devices.muted ? 'microphone_off' : 'microphone'} on={devices.muted} label={devices.muted ? t('visit.unmute') : t('visit.mute')} disabled={devices.microphone.is !== 'on'} keys="mute" onClick={mute} />
+        <Control icon={devices.cameraTrack ? 'camera' : 'camera_off'} on={!devices.cameraTrack} label={devices.cameraTrack ? t('visit.camera_off') : t('visit.camera_on')} disabled={devices.camera.is === 'starting'} keys="camera" onClick={turnCamera} />
         {canShare && <Control icon="screen" on={Boolean(devices.screenTrack)} label={devices.screenTrack ? t('visit.stop_share') : t('visit.share')} onClick={() => void call.devices.shareScreen(!devices.screenTrack)} className={css.wideOnly} />}
-        <Control icon="chat" on={chatOpen} label={t('visit.chat')} badge={unread} expanded={chatOpen} onClick={() => setChatOpen(!chatOpen)} />
+        <Control icon="chat" on={chatOpen} label={t('visit.chat')} badge={unread} expanded={chatOpen} keys="chat" onClick={openChat} />
+        <Control icon="settings" label={t('visit.settings')} onClick={() => setSettingsOpen(true)} />
         {controls}
         <Button kind={controls ? 'stage' : 'stageDanger'} icon="leave" onClick={onLeave}>{t('visit.leave')}</Button>
       </div>
       {chatOpen && <div className={css.chat}><Chat call={call} onClose={() => setChatOpen(false)} /></div>}
+      {settingsOpen && <Settings call={call} selfShown={selfShown} onSelfShown={setSelfShown} scene={scene} onClose={() => setSettingsOpen(false)} />}
       {room && <RecordingQuestion call={call} room={room} />}
       {room && <Announcements room={room} chat={state.chat} broken={broken} />}
     </section>
@@ -83,8 +100,8 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
 }
 
 /** A round control: an icon with its word under it where there is room, always named. */
-export function Control({ icon, label, on, badge, expanded, className, ...rest }: {
-  icon: Parameters<typeof Icon>[0]['name']; label: string; on?: boolean; badge?: number; expanded?: boolean; disabled?: boolean; className?: string | undefined; onClick: () => void;
+export function Control({ icon, label, on, badge, expanded, keys, className, ...rest }: {
+  icon: Parameters<typeof Icon>[0]['name']; label: string; on?: boolean; badge?: number; expanded?: boolean; disabled?: boolean; keys?: Deed; className?: string | undefined; onClick: () => void;
 }) {
   const { t } = useText();
   return (
@@ -95,7 +112,8 @@ export function Control({ icon, label, on, badge, expanded, className, ...rest }
       aria-label={label}
       aria-expanded={expanded}
       aria-description={badge ? t(badge === 1 ? 'visit.chat_unread_one' : 'visit.chat_unread', { n: badge }) : undefined}
-      title={label}
+      aria-keyshortcuts={keys && SHORTCUTS[keys].aria}
+      title={keys ? `${label} (${SHORTCUTS[keys].shown})` : label}
       {...rest}
     >
       <span className={css.word} aria-hidden="true">{label}</span>
