@@ -3,6 +3,9 @@
 import './lib/ui/base.css';
 
 const root = document.getElementById('root');
+const forPatients = /^\/(v|portal)(\/|$)/.test(location.pathname);
+// Installed on a home screen, the site opens where its reader belongs.
+if (forPatients) document.querySelector('link[rel=manifest]')?.setAttribute('href', '/portal.webmanifest');
 if (root) {
   const byLink = /^\/([vg])\//.exec(location.pathname)?.[1];
   if (byLink) void import('./app/patient').then(({ startPatient }) => startPatient(root, byLink === 'g' ? 'guest' : 'patient'));

@@ -17,7 +17,6 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  '--use-fake-device-for-media-stream',
   '--use-fake-ui-for-media-stream',
   '--autoplay-policy=no-user-gesture-required',
   // Where only `lo` exists, WebRTC has no other address to offer.
@@ -37,10 +36,11 @@ export function browserProgram() {
 
 /**
  * A browser of one's own with one window. `connection` overrides the configuration of its peer connections
- * (`relays`: only the relays whose address contains this); `flags` are Chromium's.
+ * (`relays`: only the relays whose address contains this); `flags` are Chromium's; `cameras` is how many made-up ones it has.
  */
-export async function openBrowser({ base, viewport, connection, flags = [] }) {
-  const browser = await chromium.launch({ executablePath: browserProgram(), args: ['--headless=new', ...FLAGS, ...flags], headless: true });
+export async function openBrowser({ base, viewport, connection, flags = [], cameras = 1 }) {
+  const fake = `--use-fake-device-for-media-stream=device-count=${cameras}`;
+  const browser = await chromium.launch({ executablePath: browserProgram(), args: ['--headless=new', ...FLAGS, fake, ...flags], headless: true });
   const context = await browser.newContext({
     baseURL: base,
     // Tests' servers have certificates that nobody vouches for.
