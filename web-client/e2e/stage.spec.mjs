@@ -20,11 +20,11 @@ describe('settings of a visit', { timeout: 180_000 }, () => {
     await server?.stop();
   });
 
-  step('two people talk, one of them with two cameras', async () => {
+  step('two people talk, one of them with several cameras', async () => {
     server = await Server.start();
     const demo = await server.demo();
     const visit = demo.visits[0];
-    patient = await Patient.at({ base: server.base, visit, cameras: 2 });
+    patient = await Patient.at({ base: server.base, visit, cameras: 3 });
     provider = await Staff.at({ base: server.base, account: demo.provider });
     await patient.checksIn();
     await provider.signsIn();
@@ -64,7 +64,9 @@ describe('settings of a visit', { timeout: 180_000 }, () => {
     await patient.press('Settings');
     const dialog = patient.page.getByRole('dialog', { name: 'Settings' });
     const picker = dialog.getByRole('combobox', { name: 'Camera' });
-    const other = await picker.locator('option').evaluateAll((options, now) => options.map((option) => option.value).find((value) => value && value !== now), before);
+    // Chromium's second made-up camera sends two pictures and stops; its third goes on.
+    const other = await picker.locator('option').last().getAttribute('value');
+    assert.notEqual(other, before);
     await picker.selectOption(other);
     await until(async () => (await camera(patient.page)) === other, { what: 'the other camera is in use' });
     const seen = (await counters(provider.page)).framesDecoded;
