@@ -53,7 +53,7 @@ export function watchMedia() {
 
 /** Sums over all peer connections of the page that are open. */
 export async function mediaCounters() {
-  const sum = { packetsIn: 0, framesDecoded: 0, audioEnergy: 0, packetsOut: 0, connected: 0, peers: 0 };
+  const sum = { packetsIn: 0, framesDecoded: 0, audioEnergy: 0, packetsOut: 0, connected: 0, peers: 0, voices: {} };
   for (const peer of window.__bedsidePeers ?? []) {
     if (peer.connectionState === 'closed') continue;
     sum.peers += 1;
@@ -63,6 +63,7 @@ export async function mediaCounters() {
         sum.packetsIn += stat.packetsReceived ?? 0;
         sum.framesDecoded += stat.framesDecoded ?? 0;
         sum.audioEnergy += stat.totalAudioEnergy ?? 0;
+        if (stat.kind === 'audio') sum.voices[stat.mid] = stat.totalAudioEnergy ?? 0;
       }
       if (stat.type === 'outbound-rtp') sum.packetsOut += stat.packetsSent ?? 0;
     }

@@ -42,6 +42,13 @@ export async function hears(page, { within = 20_000 } = {}) {
   await until(async () => (await counters(page)).audioEnergy > audioEnergy, { what: 'sound is heard', within, every: 100 });
 }
 
+/** Resolves when sound that is not silence keeps arriving on so many voices at the same time. */
+export async function hearsVoices(page, count, { within = 20_000 } = {}) {
+  const before = (await counters(page)).voices;
+  const heard = async () => Object.entries((await counters(page)).voices).filter(([id, energy]) => energy > (before[id] ?? 0)).length;
+  await until(async () => (await heard()) >= count, { what: `${count} voices are heard`, within, every: 100 });
+}
+
 /** ffprobe's view of a file: `{duration, video, audio}`. */
 export async function probe(file) {
   const { stdout } = await run('ffprobe', ['-v', 'error', '-print_format', 'json', '-show_format', '-show_streams', file]);

@@ -150,6 +150,35 @@ export class Patient extends Person {
   }
 }
 
+/** An interpreter, a guardian, a specialist: invited into one visit by a link. */
+export class Guest extends Person {
+  /** @param {{base: string, link: string, viewport?: object}} options */
+  static async at({ base, link, viewport = PHONE }) {
+    return Object.assign(new Guest(), await openBrowser({ base, viewport }), { base, link });
+  }
+
+  async opensLink() {
+    await this.page.goto(new URL(new URL(this.link).pathname, this.base).href);
+  }
+
+  /** Waits for the name that came with the invitation, and gives the right one. */
+  async givesName(name, { suggested }) {
+    const field = this.page.getByRole('textbox', { name: /^Your name/ });
+    await until(async () => (await field.inputValue()) === suggested, { what: 'the name of the invitation is filled in' });
+    await field.fill(name);
+    await this.press('Continue');
+  }
+
+  async agrees() {
+    await this.press('I agree');
+  }
+
+  async joinsWaitingRoom() {
+    await this.press('Join waiting room');
+    await this.seesState('Waiting');
+  }
+}
+
 export class Staff extends Person {
   /** @param {{base: string, account: {email: string, password: string, totp_secret: string}, viewport?: object}} options */
   static async at({ base, account, viewport = DESK, ...browser }) {
@@ -214,6 +243,27 @@ export class Staff extends Person {
   async endsVisit() {
     await this.press('End visit');
     await this.confirms('End visit');
+  }
+
+  /** Makes a link for a guest, and gives it. */
+  async invites({ role, name }) {
+    await this.press('Invite');
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('combobox', { name: 'As' }).selectOption({ label: role });
+    await dialog.getByRole('textbox', { name: 'Name' }).fill(name);
+    await dialog.getByRole('button', { name: 'Make a link' }).click();
+    const link = await dialog.getByRole('textbox', { name: /link/i }).inputValue();
+    await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+    return link;
+  }
+
+  /** Takes the invitation of this guest back. */
+  async takesBack(name) {
+    await this.press('Invite');
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('listitem').filter({ hasText: name }).getByRole('button', { name: 'Take back' }).click();
+    await dialog.getByRole('listitem').filter({ hasText: name }).getByText('Taken back').waitFor();
+    await dialog.getByRole('button', { name: 'Close', exact: true }).click();
   }
 
   /** Presses the same button again in the dialog that asks whether one is sure. */
