@@ -168,7 +168,8 @@ pub async fn visits(
            FROM visit v JOIN appointment a USING (appointment_id) JOIN staff s ON s.staff_id = a.provider_id
            WHERE v.clinic_id = $1
              AND EXISTS (SELECT FROM quality_sample q WHERE q.visit_id = v.visit_id)
-             AND ($2::uuid IS NULL OR a.provider_id = $2 OR EXISTS (SELECT FROM visit_participant t WHERE t.visit_id = v.visit_id AND t.staff_id = $2))
+             AND ($2::uuid IS NULL OR a.provider_id = $2 OR (EXISTS (SELECT FROM visit_participant t WHERE t.visit_id = v.visit_id AND t.staff_id = $2)
+                      AND NOT EXISTS (SELECT FROM visit_guest g WHERE g.visit_id = v.visit_id AND g.staff_id = $2)))
              AND ($3::timestamptz IS NULL OR a.starts_at >= $3)
              AND ($4::timestamptz IS NULL OR a.starts_at < $4)
              AND ($5::timestamptz IS NULL OR (a.starts_at, v.visit_id) < ($5, $6::uuid))

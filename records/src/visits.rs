@@ -60,6 +60,8 @@ pub struct VisitDetail {
     pub reason: Option<Phi<String>>,
     /// The patient's consent to telehealth.
     pub consent: Option<GivenConsent>,
+    /// Whether the asker may read the note: a colleague who was asked in may not.
+    pub sees_note: bool,
 }
 
 /// One thing that happened.
@@ -132,6 +134,7 @@ pub async fn detail(tx: &mut Tx, may: &Authorized<ReadVisit>) -> Result<Pending<
             .consent_version
             .zip(row.consent_at)
             .map(|(version, accepted_at)| GivenConsent { version, accepted_at }),
+        sees_note: tx.also(may, Kind::ReadNote),
     }))
 }
 

@@ -28,7 +28,7 @@ pub const SEAT_HELD_MS: i64 = 30_000;
 pub enum ClientMessage {
     /// The first message of every connection.
     Hello {
-        /// From `POST /api/v1/join/ticket` or `POST /api/v1/visits/{id}/ticket`.
+        /// From `POST /api/v1/join/ticket`, `POST /api/v1/guest/ticket` or `POST /api/v1/visits/{id}/ticket`.
         ticket: String,
     },
     /// SDP offer of the one peer connection: audio, camera (rids `q`, `h`, `f`), screen, then receive-only slots.
@@ -37,7 +37,7 @@ pub enum ClientMessage {
         /// The SDP text (RFC 8829).
         sdp: String,
     },
-    /// Patient: check-in and device check are done, put me in line.
+    /// Patient, guest: check-in and device check are done, put me in line.
     JoinWaitingRoom,
     /// Host: let this person in.
     Admit {

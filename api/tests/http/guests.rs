@@ -218,8 +218,17 @@ async fn a_colleague_who_is_asked_in_joins_that_visit_sees_nothing_of_the_record
     let joined = visit::Fact::Joined { participant, person, role };
     let records = &app.state.records;
     records::facts::append(records, clinic, visit.visit_id, 1, now, &joined, Some(person)).await.unwrap();
+    let seen = colleague.get(&of(&visit, "")).await.is(StatusCode::OK).json();
+    assert_eq!((&seen["sees_note"], &seen["reason"]), (&json!(false), &Value::Null));
+    assert_eq!(provider.get(&of(&visit, "")).await.is(StatusCode::OK).json()["sees_note"], true);
     for what in ["/note", "/timeline", "/recordings", "/guests"] {
         colleague.get(&of(&visit, what)).await.refuses(StatusCode::NOT_FOUND, "not_found");
+    }
+    let sample = crate::story::sample(&visit, participant, records::quality::Direction::Up, now);
+    records::quality::insert(records, clinic, &[sample]).await.unwrap();
+    for (mut browser, count) in [(colleague.clone(), 0), (provider.clone(), 1)] {
+        let calls = browser.get("/api/v1/quality/visits").await.is(StatusCode::OK).json();
+        assert_eq!(calls["items"].as_array().unwrap().len(), count, "whose call it was");
     }
     let patient = app.patient_of(&visit);
     colleague.get(&format!("/api/v1/patients/{patient}/clinical")).await.refuses(StatusCode::NOT_FOUND, "not_found");

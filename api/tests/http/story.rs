@@ -62,7 +62,7 @@ pub async fn composed(app: &App, recording: RecordingId, file: Vec<u8>) {
     app.shelf.put(recording, file);
 }
 
-fn sample(of: &DemoVisit, participant: ParticipantId, direction: Direction, at: Now) -> Sample {
+pub fn sample(of: &DemoVisit, participant: ParticipantId, direction: Direction, at: Now) -> Sample {
     let measured = Measured { round_trip_ms: Some(40.0), loss: Some(0.01), mos: Some(4.1), ..Measured::default() };
     Sample { visit: of.visit_id, participant, role: Role::Patient, direction, at, measured }
 }

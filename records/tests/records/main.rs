@@ -13,6 +13,7 @@ mod facts;
 mod finding;
 mod forgetting;
 mod guarding;
+mod guests;
 mod isolation;
 mod key_service;
 mod killing;

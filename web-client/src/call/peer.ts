@@ -3,8 +3,8 @@
 
 import { Store } from '../lib/store';
 
-const AUDIO_SLOTS = 2;
-const VIDEO_SLOTS = 3;
+const AUDIO_SLOTS = 7;
+const VIDEO_SLOTS = 8;
 
 /** Simulcast layers of the camera, smallest first: a quarter, half and full size. */
 export const CAMERA_LAYERS: RTCRtpEncodingParameters[] = [

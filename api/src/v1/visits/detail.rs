@@ -46,6 +46,8 @@ pub(crate) struct Visit {
     /// The patient's consent to telehealth.
     #[schema(required)]
     consent: Option<GivenConsent>,
+    /// Whether the note can be read by whoever asks; not by a colleague who was asked into this one visit.
+    sees_note: bool,
 }
 
 /// The patient of a visit.
@@ -80,6 +82,7 @@ impl From<VisitDetail> for Visit {
             ended_at: visit.ended_at,
             reason: visit.reason.as_ref().map(shown),
             consent: visit.consent.map(Into::into),
+            sees_note: visit.sees_note,
         }
     }
 }

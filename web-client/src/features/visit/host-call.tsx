@@ -54,7 +54,7 @@ export function useHostCall(visit: string, on: boolean): { call: Call | null; ag
   return { call, again: () => setRound((n) => n + 1) };
 }
 
-export function HostStage({ call, visit, onEnded, again }: { call: Call; visit: Visit; onEnded: (why: LinkEnd) => void; again: () => void }) {
+export function HostStage({ call, visit, onEnded, again, mayInvite }: { call: Call; visit: Visit; onEnded: (why: LinkEnd) => void; again: () => void; mayInvite: boolean }) {
   const { t } = useText();
   const { room, ended } = useWatched(call.state);
   const [ending, setEnding] = useState(false);
@@ -88,7 +88,7 @@ export function HostStage({ call, visit, onEnded, again }: { call: Call; visit: 
             {records
               ? <Control icon="stop" on label={t('visit.stop_record')} onClick={() => call.stopRecording()} disabled={recording.is === 'stopping'} />
               : <Control icon="record" label={t('visit.record')} onClick={() => call.startRecording()} />}
-            <Control icon="person" label={t('visit.invite')} onClick={() => setInviting(true)} />
+            {mayInvite && <Control icon="person" label={t('visit.invite')} onClick={() => setInviting(true)} />}
             <Button kind="stageDanger" icon="close" onClick={() => setEnding(true)}>{t('visit.end')}</Button>
           </>
         }

@@ -37,18 +37,26 @@ function OneVisit({ visit, me }: { visit: Visit; me: Me }) {
   const [tab, setTab] = useState<'video' | 'note'>('video');
   useTitle(t('visit.title', { name: visit.patient.name }));
   const onAir = hosts && !over;
+  // A colleague who was asked into this one visit: the room is open to them, the record is not.
+  const askedIn = hosts && !visit.sees_note;
 
   return (
     <div className={css.page} data-over={onAir ? undefined : ''}>
       <Head visit={visit} over={over} />
       {onAir && <TabList tab={tab} setTab={setTab} />}
       <div className={classes(css.left, tab !== 'video' && onAir && css.offOnPhone)} id="panel-video">
-        {onAir ? (call ? <HostStage call={call} visit={visit} onEnded={onEnded} again={again} /> : <Loading />) : <After visit={visit} />}
+        {onAir ? (call ? <HostStage call={call} visit={visit} onEnded={onEnded} again={again} mayInvite={!askedIn} /> : <Loading />) : askedIn ? <Notice>{t('visit.asked_in.over')}</Notice> : <After visit={visit} />}
       </div>
       <div className={classes(css.right, tab !== 'note' && onAir && css.offOnPhone)} id="panel-note">
         <Details visit={visit} />
-        {maySee(me.role, 'patients') && <VisitSummary patientId={visit.patient.patient_id} role={me.role} />}
-        <Note visit={visit.visit_id} mayWrite={hosts} />
+        {askedIn
+          ? <Notice title={t('visit.asked_in')}>{t('visit.asked_in.body', { provider: visit.provider_name })}</Notice>
+          : (
+            <>
+              {maySee(me.role, 'patients') && <VisitSummary patientId={visit.patient.patient_id} role={me.role} />}
+              <Note visit={visit.visit_id} mayWrite={hosts} />
+            </>
+          )}
       </div>
     </div>
   );
