@@ -4638,6 +4638,8 @@ export interface components {
             provider_name: string;
             /** @description Why the patient comes; null for roles that may not know. */
             reason: string | null;
+            /** @description Whether the note can be read by whoever asks; not by a colleague who was asked into this one visit. */
+            sees_note: boolean;
             /**
              * Format: date-time
              * @description The patient was first let in.

@@ -14,7 +14,7 @@ export type ParticipantId = string
 export type ClientMessage = ({
 type: "hello"
 /**
- * From `POST /api/v1/join/ticket` or `POST /api/v1/visits/{id}/ticket`.
+ * From `POST /api/v1/join/ticket`, `POST /api/v1/guest/ticket` or `POST /api/v1/visits/{id}/ticket`.
  */
 ticket: string
 } | {
@@ -343,7 +343,7 @@ export interface Signaling {
 client: ({
 type: "hello"
 /**
- * From `POST /api/v1/join/ticket` or `POST /api/v1/visits/{id}/ticket`.
+ * From `POST /api/v1/join/ticket`, `POST /api/v1/guest/ticket` or `POST /api/v1/visits/{id}/ticket`.
  */
 ticket: string
 } | {
