@@ -46,11 +46,11 @@ async function linkComesBack({ resumed = true } = {}): Promise<void> {
   await settle();
 }
 
-test('the offer has microphone, camera, screen, then two slots for sound and three for pictures', async () => {
+test('the offer has microphone, camera, screen, then a slot for the sound and the picture of everyone there is a seat for, and for a screen', async () => {
   TestSocket.latest.welcomes();
   await settle();
   expect(TestPeerConnection.latest.transceivers.map(({ kind, direction }) => `${kind} ${direction}`)).toEqual([
-    'audio sendonly', 'video sendonly', 'video sendonly', 'audio recvonly', 'audio recvonly', 'video recvonly', 'video recvonly', 'video recvonly',
+    'audio sendonly', 'video sendonly', 'video sendonly', ...Array<string>(7).fill('audio recvonly'), ...Array<string>(8).fill('video recvonly'),
   ]);
   expect(TestSocket.latest.of('offer')).toEqual([{ type: 'offer', sdp: 'offer 1' }]);
 });

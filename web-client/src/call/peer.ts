@@ -3,6 +3,7 @@
 
 import { Store } from '../lib/store';
 
+/** A room has eight seats: everyone is heard and seen by everyone, and one screen beside. */
 const AUDIO_SLOTS = 7;
 const VIDEO_SLOTS = 8;
 
