@@ -30,7 +30,7 @@ async fn a_guests_name_address_and_token_are_in_the_database_only_sealed_or_hash
     let token = invited.token.unwrap();
     let rows: String = world
         .look(
-            "SELECT string_agg(t, ' ') FROM (SELECT encode(g::text::bytea, 'escape') || encode(g.name, 'escape') || encode(g.email, 'escape') AS t FROM visit_guest g
+            "SELECT string_agg(t, ' ') FROM (SELECT g::text || encode(g.name, 'escape') || encode(g.email, 'escape') AS t FROM visit_guest g
              UNION ALL SELECT encode(m.body, 'escape') || encode(m.recipient, 'escape') FROM outbox_message m
              UNION ALL SELECT e::text FROM audit_event e) x",
         )
@@ -64,7 +64,8 @@ async fn what_a_guest_does_in_a_visit_is_theirs_on_the_record() {
     let state: String = world.look("SELECT string_agg(DISTINCT state, ',') FROM visit WHERE last_seq > 0").await;
     assert_eq!(state, "booked");
     let answers: Vec<(String, bool, String)> = sqlx::query_as(
-        "SELECT decision, visit_guest_id IS NOT NULL AND patient_id IS NULL AND staff_id IS NULL, text_version FROM consent ORDER BY at",
+        "SELECT decision, visit_guest_id IS NOT NULL AND patient_id IS NULL AND staff_id IS NULL, text_version FROM consent
+         WHERE kind = 'recording_consent' ORDER BY at",
     )
     .fetch_all(&mut world.db.owner().await)
     .await
