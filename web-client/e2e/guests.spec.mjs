@@ -50,8 +50,8 @@ describe('an interpreter is a guest of one visit', { timeout: 300_000 }, () => {
 
   step('the interpreter opens it, corrects the name, agrees and waits; nothing of the visit is in the page', async () => {
     await guest.opensLink();
-    assert.equal(new URL(guest.page.url()).pathname, '/g/me', 'the token has left the address bar');
     await guest.givesName(NAME, { suggested: 'Iris M.' });
+    assert.equal(new URL(guest.page.url()).pathname, '/g/me', 'the token has left the address bar');
     await guest.sees('You are a guest in a medical visit');
     await guest.agrees();
     await guest.joinsWaitingRoom();
