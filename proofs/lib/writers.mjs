@@ -12,7 +12,8 @@ import { Socket } from './socket.mjs';
 /** The server went away under a request: what became of it is not known. */
 export class Lost extends Error {}
 
-class Writer {
+/** One who writes. */
+export class Writer {
   /** Writes that the server said are done. */
   acknowledged = 0;
   /** Request ids of acknowledged writes: each must stand in the audit log. */
@@ -38,7 +39,8 @@ class Writer {
   }
 }
 
-function expect(answer, status, what) {
+/** The answer, if it has this status. */
+export function expect(answer, status, what) {
   if (answer.status !== status) throw new Error(`${what}: expected ${status}, got ${answer.status}: ${answer.bytes}`);
   return answer;
 }

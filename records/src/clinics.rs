@@ -44,7 +44,7 @@ pub async fn list(records: &Records) -> Result<Vec<Clinic>, Error> {
 pub async fn is_time_zone(records: &Records, name: &str) -> Result<bool, Error> {
     let known =
         sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS "known!""#, name)
-            .fetch_one(records.pool())
+            .fetch_one(&mut *records.single().await?)
             .await?;
     Ok(known)
 }

@@ -41,7 +41,7 @@ pub async fn current_text(records: &Records, kind: TextKind, lang: &str) -> Resu
         kind.as_str(),
         lang,
     )
-    .fetch_one(records.pool())
+    .fetch_one(&mut *records.single().await?)
     .await?;
     Ok(ConsentText { kind, version: row.version, lang: row.lang, title: row.title, body: row.body })
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Transaction};
 use time::OffsetDateTime;
@@ -42,8 +43,7 @@ impl Records {
     /// See [`ConnectError`].
     pub async fn connect(app_url: &str, keys: impl Into<Keys>) -> Result<Self, ConnectError> {
         policy::load().map_err(|error| ConnectError::Policies(error.clone()))?;
-        let options = PgConnectOptions::from_str(app_url)?.application_name("bedside").statement_cache_capacity(256);
-        let pool = pool_options().connect_lazy_with(options);
+        let pool = pool_options().connect_lazy_with(connect_options(app_url)?);
         let records = Self {
             pool,
             keys: keys.into(),
@@ -87,7 +87,8 @@ impl Records {
     /// The database can't be reached.
     pub async fn begin(&self, context: RequestContext) -> Result<Tx, Error> {
         let clinic = context.actor.clinic();
-        let begun = self.begin_with(format!("BEGIN; SELECT set_config('bedside.clinic_id', '{clinic}', true)")).await?;
+        let begun =
+            self.begin_with(format!("{BEGIN}; SELECT set_config('bedside.clinic_id', '{clinic}', true)")).await?;
         Ok(Tx::new(begun, self.clone(), context))
     }
 
@@ -96,7 +97,7 @@ impl Records {
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        Ok(self.pool.acquire().await?.ping().await?)
+        Ok(self.single().await?.ping().await?)
     }
 
     /// Closes all connections, once those in use are given back.
@@ -127,12 +128,25 @@ impl Records {
 
     /// A transaction that has said no clinic, and so sees only what it has a secret for.
     pub(crate) async fn begin_without_clinic(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        self.begin_with("BEGIN".to_owned()).await
+        self.begin_with(BEGIN.to_owned()).await
     }
 
-    /// Single statements that say no clinic.
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+    /// A connection for single statements that say no clinic: it answers, and no transaction is open on it.
+    pub(crate) async fn single(&self) -> Result<PoolConnection<Postgres>, Error> {
+        loop {
+            let mut connection = self.pool.acquire().await?;
+            match clean(&mut connection).await {
+                Ok(()) => return Ok(connection),
+                // As it goes out of sight, the pool finds it broken and drops it.
+                Err(error) if is_lost(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// How to connect once more, beside the pool.
+    pub(crate) fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
     }
 
     pub(crate) fn keys(&self) -> &Keys {
@@ -145,9 +159,21 @@ impl Records {
 
     /// Begins on a task of its own: a request that is dropped in the middle can't leave a half-begun transaction behind
     /// (a fault of `sqlx` 0.9.0: the cancelled `begin` does not know that the server has begun).
+    ///
+    /// Whether the connection is still there and clean is not asked before, which would be a round trip for every
+    /// transaction: [`BEGIN`] cleans, and when it is not answered nothing was done yet, so another connection is taken.
     async fn begin_with(&self, statement: String) -> Result<Transaction<'static, Postgres>, Error> {
         let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+        let begun = tokio::spawn(async move {
+            // After so many, none of those that the pool held is left: the pool drops what is broken.
+            for _ in 0..CONNECTIONS {
+                match pool.begin_with(AssertSqlSafe(statement.clone())).await {
+                    Err(error) if is_lost(&error) => {}
+                    begun => return begun,
+                }
+            }
+            pool.begin_with(AssertSqlSafe(statement)).await
+        });
         match begun.await {
             Ok(begun) => Ok(begun?),
             Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
@@ -191,23 +217,38 @@ impl Records {
 }
 
 fn pool_options() -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(ACQUIRE_WITHIN)
-        // Does the pinging itself, and more.
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(clean(connection)))
+    PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false)
 }
 
-/// Whether a connection may be given out again: it answers, and no transaction is open on it. In a statement of its
-/// own, a transaction begins with the statement; in one that was left open, it began before.
-async fn clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    // `BEGIN` below warns when there is nothing to roll back, that is always.
+    let quiet = [("client_min_messages", "error")];
+    Ok(PgConnectOptions::from_str(url)?.application_name("bedside").statement_cache_capacity(256).options(quiet))
+}
+
+/// Begins a transaction, and gives up one that was left open on the connection: what it did would be committed with
+/// this one, for another clinic.
+const BEGIN: &str = "ROLLBACK; BEGIN";
+
+/// Makes sure that a connection answers and that no transaction is open on it. In a statement of its own, a transaction
+/// begins with the statement; in one that was left open, it began before.
+async fn clean(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let row = connection.fetch_one(sqlx::raw_sql("SELECT transaction_timestamp() <> statement_timestamp()")).await?;
     if row.try_get::<bool, _>(0)? {
         tracing::warn!("a transaction was left open on a pooled connection and is rolled back");
         connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// Whether the connection is gone, so that another one may be better.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // PostgreSQL says that it shuts down, or that an administrator has ended this connection.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P0")),
+        _ => false,
+    }
 }
 
 /// The database can't be used.
@@ -250,16 +291,60 @@ mod tests {
     #[tokio::test]
     async fn a_transaction_that_was_left_open_on_a_connection_is_gone_when_it_is_given_out_again() {
         let db = TestDatabase::new().await;
-        let options = PgConnectOptions::from_str(&db.app_url()).unwrap();
-        let pool = pool_options().max_connections(1).connect_lazy_with(options);
-        let mut connection = pool.acquire().await.unwrap();
-        // Behind sqlx's back, as a cancelled begin does.
-        let open = "BEGIN; SELECT set_config('bedside.clinic_id', gen_random_uuid()::text, true)";
-        connection.execute(sqlx::raw_sql(open)).await.unwrap();
-        drop(connection);
-        let mut connection = pool.acquire().await.unwrap();
+        let pool = pool_options().max_connections(1).connect_lazy_with(connect_options(&db.app_url()).unwrap());
+        let records = Records { pool: pool.clone(), ..db.records() };
+        // Behind sqlx's back, as a cancelled begin does; with a write that must not be kept.
+        let leave_open = async || {
+            let mut connection = pool.acquire().await.unwrap();
+            let open = "BEGIN; SELECT set_config('bedside.clinic_id', gen_random_uuid()::text, true);
+                        INSERT INTO audit_event (at, actor_kind, actor_role, action, resource_type, outcome)
+                        VALUES (now(), 'unknown', 'unknown', 'test.left_open', 'staff', 'failed')";
+            connection.execute(sqlx::raw_sql(open)).await.unwrap();
+        };
+        leave_open().await;
+        let mut single = records.single().await.unwrap();
         let clinic: Option<uuid::Uuid> =
-            sqlx::query_scalar("SELECT current_clinic()").fetch_one(&mut *connection).await.unwrap();
+            sqlx::query_scalar("SELECT current_clinic()").fetch_one(&mut *single).await.unwrap();
         assert_eq!(clinic, None);
+        drop(single);
+        leave_open().await;
+        let mut begun = records.begin_without_clinic().await.unwrap();
+        let clinic: Option<uuid::Uuid> =
+            sqlx::query_scalar("SELECT current_clinic()").fetch_one(&mut *begun).await.unwrap();
+        assert_eq!(clinic, None);
+        begun.commit().await.unwrap();
+        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_event WHERE action = 'test.left_open'")
+            .fetch_one(&mut db.owner().await)
+            .await
+            .unwrap();
+        assert_eq!(kept, 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_ended_meanwhile_is_not_noticed_by_who_begins() {
+        let db = TestDatabase::new().await;
+        let pool = pool_options().connect_lazy_with(connect_options(&db.app_url()).unwrap());
+        let records = Records { pool: pool.clone(), ..db.records() };
+        for single in [true, false] {
+            let held = futures_util::future::join_all((0..CONNECTIONS).map(|_| pool.acquire())).await;
+            let mut pids: Vec<i32> = Vec::new();
+            for connection in held {
+                let mut connection = connection.unwrap();
+                pids.push(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await.unwrap());
+            }
+            while pool.num_idle() < CONNECTIONS as usize {
+                tokio::task::yield_now().await;
+            }
+            sqlx::query("SELECT pg_terminate_backend(pid, 60000) FROM unnest($1::int[]) pid")
+                .bind(&pids)
+                .execute(&mut db.owner().await)
+                .await
+                .unwrap();
+            if single {
+                records.single().await.unwrap();
+            } else {
+                records.begin_without_clinic().await.unwrap().commit().await.unwrap();
+            }
+        }
     }
 }

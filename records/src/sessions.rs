@@ -391,7 +391,7 @@ pub(crate) async fn open(
         now - IDLE,
         touch_before,
     )
-    .fetch_optional(records.pool())
+    .fetch_optional(&mut *records.single().await?)
     .await?;
     Ok(row)
 }

@@ -63,6 +63,8 @@ pub enum AuditCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Accept that the database was restored from a backup: what was signed beyond it is set aside, and sealing goes on
+    AcceptRestore,
     /// Show the key that checks checkpoints and exports
     Key,
     /// Drop the rows of a month, YYYY-MM, seven years after its end; their hashes are kept
@@ -151,6 +153,15 @@ pub async fn run(command: AuditCommand, records: &Records, journal: &Journal) ->
             show(&lines, json)?;
             Ok(ExitCode::SUCCESS)
         }
+        AuditCommand::AcceptRestore => {
+            let given_up = audit::accept_restore(records, journal, now).await?;
+            println!(
+                "leaves {} to {} are given up; their checkpoints are kept in audit/aside",
+                given_up.from, given_up.to
+            );
+            println!("a running server goes on sealing within half a minute");
+            Ok(ExitCode::SUCCESS)
+        }
         AuditCommand::Key => {
             println!("{}", journal.key().public().to_vkey());
             Ok(ExitCode::SUCCESS)
@@ -199,6 +210,9 @@ fn print(report: &Report) -> ExitCode {
     }
     if report.hidden > 0 {
         println!("left out    {} rows of other clinics or times; their hashes are in the tree", report.hidden);
+    }
+    for one in &report.given_up {
+        println!("restored    from a backup with {} of {} leaves, accepted by an operator", one.from, one.to);
     }
     for fault in &report.faults {
         println!("{fault}");

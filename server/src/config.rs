@@ -425,13 +425,18 @@ impl Config {
         if let Some((key, _)) = self.limits.named().into_iter().find(|(_, n)| n.get() > MOST_PER_MINUTE) {
             return wrong(key, format!("allowed are 1 to {MOST_PER_MINUTE} per minute"));
         }
+        let over_tls = self.redis.url.as_ref().is_some_and(|url| url.reveal().starts_with("rediss://"));
         if let Some(url) = &self.redis.url
+            && !over_tls
             && !url.reveal().starts_with("redis://")
         {
             return wrong(
                 "redis.url",
-                "must be redis://[user:password@]host:port[/database]; TLS is not spoken".into(),
+                "must be redis://[user:password@]host:port[/database], or rediss:// for TLS".into(),
             );
+        }
+        if self.redis.ca.is_some() && !over_tls {
+            return wrong("redis.ca", "is for TLS alone: let redis.url begin with rediss://".into());
         }
         if self.uploads.max_mib.get() > 100
             || self.uploads.max_megapixels.get() > 200

@@ -1,6 +1,7 @@
 //! `bedside serve`: everything is checked, then bound, then opened, then tied together, then served until told to stop.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
             clock.clone(),
         );
         let state = match &config.redis.url {
-            Some(url) => state.with_shared_limits(SharedLimits::open(url.reveal()).context("redis.url")?),
+            Some(url) => state.with_shared_limits(shared_limits(url.reveal(), config.redis.ca.as_deref())?),
             None => state,
         };
         tokio::spawn(mail::deliver_forever(database.records.clone(), outlet(config, is_demo)?, clock.clone()));
@@ -134,6 +135,14 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Where mail goes. Nothing leaves the demonstration, whatever is configured.
+fn shared_limits(url: &str, ca: Option<&Path>) -> Result<SharedLimits> {
+    let authorities = match ca {
+        Some(path) => Some(std::fs::read(path).with_context(|| format!("redis.ca {}", path.display()))?),
+        None => None,
+    };
+    SharedLimits::open(url, authorities.as_deref()).context("redis.url")
+}
+
 fn outlet(config: &Config, is_demo: bool) -> Result<Outlet> {
     if is_demo {
         return Ok(Outlet::Shown { base_url: config.origin() });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{ErrorKind, RedisError, Script};
+use redis::{Client, ErrorKind, RedisError, Script, TlsCertificates};
 
 use super::rates::{Limit, RateLimits};
 use super::{Key, TooMany};
@@ -17,6 +17,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// How long Redis is left alone after it did not answer; then one request asks again.
 const LEFT_ALONE: Duration = Duration::from_secs(1);
 
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const MICROSECONDS_PER_MINUTE: u64 = 60_000_000;
 
 /// Counts that several nodes share. Cheap to clone.
@@ -38,23 +39,34 @@ enum Circuit {
 }
 
 /// Redis can't be used as configured.
-#[derive(Debug, thiserror::Error)]
-#[error("not an address of a Redis; allowed is redis://[user:password@]host:port[/database], without TLS")]
-pub struct SharedLimitsError;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SharedLimitsError {
+    /// The address is not one of a Redis.
+    #[error("not an address of a Redis; allowed is redis://[user:password@]host:port[/database], or rediss:// for TLS")]
+    Address,
+    /// The authorities that should be believed can't be read.
+    #[error("redis.ca: not a PEM file with certificates of authorities")]
+    Authorities,
+    /// Authorities, but no TLS.
+    #[error("redis.ca is for TLS alone: let redis.url begin with rediss://")]
+    NoTls,
+}
 
 impl SharedLimits {
     /// Counts in the Redis at `url`. Connects when it is first needed: a Redis that is away does not keep a server from
-    /// starting. To be called within a tokio runtime.
+    /// starting. Over TLS its certificate must be of an authority in `authorities` (PEM), by default of one that the system
+    /// believes. To be called within a tokio runtime.
     ///
     /// # Errors
-    /// The address is not one of a Redis.
-    pub fn open(url: &str) -> Result<Self, SharedLimitsError> {
-        let client = redis::Client::open(url).map_err(|_| SharedLimitsError)?;
+    /// See [`SharedLimitsError`].
+    pub fn open(url: &str, authorities: Option<&[u8]>) -> Result<Self, SharedLimitsError> {
+        let client = client(url, authorities)?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(ANSWER_WITHIN));
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(|_| SharedLimitsError)?;
+        let connection =
+            ConnectionManager::new_lazy_with_config(client, config).map_err(|_| SharedLimitsError::Address)?;
         metrics::describe_gauge!(
             "bedside_redis_up",
             "1 while limits are counted over all nodes, 0 while on this node alone."
@@ -117,7 +129,14 @@ impl SharedLimits {
         let mut circuit = self.circuit();
         if *circuit == Circuit::Closed {
             metrics::gauge!("bedside_redis_up").set(0.0);
-            tracing::warn!(reason, "Redis does not answer: limits are counted on this node alone");
+            if reason == UNTRUSTED {
+                tracing::warn!(
+                    reason,
+                    "Redis shows a certificate that is not believed, so limits are counted on this node alone: set redis.ca to the authority that signed it, and redis.url to a name that is in it"
+                );
+            } else {
+                tracing::warn!(reason, "Redis does not answer: limits are counted on this node alone");
+            }
         }
         *circuit = Circuit::Open { until: now + LEFT_ALONE };
         Ok(())
@@ -126,6 +145,26 @@ impl SharedLimits {
     fn circuit(&self) -> std::sync::MutexGuard<'_, Circuit> {
         self.0.circuit.lock().expect("no code panics while holding this lock")
     }
+}
+
+fn client(url: &str, authorities: Option<&[u8]>) -> Result<Client, SharedLimitsError> {
+    // What comes after `#` would ask for a certificate that nobody looks at.
+    if url.contains('#') {
+        return Err(SharedLimitsError::Address);
+    }
+    let Some(authorities) = authorities else {
+        return Client::open(url).map_err(|_| SharedLimitsError::Address);
+    };
+    if !url.starts_with("rediss://") {
+        return Err(SharedLimitsError::NoTls);
+    }
+    // A file without any would be read as well, and then nobody be believed.
+    if !authorities.windows(CERTIFICATE.len()).any(|part| part == CERTIFICATE) {
+        return Err(SharedLimitsError::Authorities);
+    }
+    Client::open(url).map_err(|_| SharedLimitsError::Address)?;
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(authorities.to_vec()) };
+    Client::build_with_tls(url, certificates).map_err(|_| SharedLimitsError::Authorities)
 }
 
 /// Addresses and accounts are in it as hashes only.
@@ -138,10 +177,15 @@ fn bucket(limit: Limit, key: &Key) -> String {
     name
 }
 
+/// The word for a certificate that no believed authority signed, or for another name.
+const UNTRUSTED: &str = "certificate";
+
 /// A word for logs and metrics; the error's own text may hold anything.
 fn kind(error: &RedisError) -> &'static str {
     match error.kind() {
         _ if error.is_timeout() => "timeout",
+        // The library keeps only the text of what rustls says.
+        ErrorKind::Io if error.to_string().contains("invalid peer certificate") => UNTRUSTED,
         ErrorKind::Io => "io",
         ErrorKind::AuthenticationFailed => "authentication",
         ErrorKind::Server(_) => "refused",
@@ -158,7 +202,7 @@ mod tests {
     /// A closed port: bound, then let go.
     fn nowhere() -> SharedLimits {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        SharedLimits::open(&format!("redis://127.0.0.1:{port}")).unwrap()
+        SharedLimits::open(&format!("redis://127.0.0.1:{port}"), None).unwrap()
     }
 
     #[tokio::test]
@@ -178,8 +222,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_redis_is_refused_at_the_start() {
-        for url in ["", "http://127.0.0.1", "redis//x", "rediss://127.0.0.1:6379"] {
-            assert!(SharedLimits::open(url).is_err(), "{url}");
+        let refused = |url, ca: Option<&[u8]>| SharedLimits::open(url, ca).err();
+        for url in ["", "http://127.0.0.1", "redis//x", "rediss://127.0.0.1:6379/#insecure"] {
+            assert_eq!(refused(url, None), Some(SharedLimitsError::Address), "{url}");
         }
+        let tls = "rediss://127.0.0.1:6379";
+        assert_eq!(refused(tls, None), None);
+        assert_eq!(refused(tls, Some(b"no certificate")), Some(SharedLimitsError::Authorities));
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(refused(tls, Some(broken)), Some(SharedLimitsError::Authorities));
+        assert_eq!(refused("redis://127.0.0.1:6379", Some(broken)), Some(SharedLimitsError::NoTls));
     }
 }

@@ -59,7 +59,12 @@ impl App {
 
     /// One of several nodes that share a Redis (but not a database).
     pub async fn start_sharing(limits: RateLimits, redis: &str) -> Arc<Self> {
-        Self::start_as(limits, Some(SharedLimits::open(redis).unwrap()), None).await
+        Self::start_sharing_with(limits, SharedLimits::open(redis, None).unwrap()).await
+    }
+
+    /// The same, by what is opened already.
+    pub async fn start_sharing_with(limits: RateLimits, shared: SharedLimits) -> Arc<Self> {
+        Self::start_as(limits, Some(shared), None).await
     }
 
     /// With a virus scanner.

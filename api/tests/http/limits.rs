@@ -10,6 +10,7 @@ use std::time::Duration;
 use api::{RateLimits, SharedLimits};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::app::{App, Browser};
 
@@ -28,10 +29,28 @@ impl Redis {
         Self { port, folder, process }
     }
 
+    /// One that speaks nothing but TLS, with this certificate.
+    fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("certificate.pem"), certificate).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key).unwrap();
+        let process = Self::run(port, &folder);
+        Self { port, folder, process }
+    }
+
     fn run(port: u16, folder: &tempfile::TempDir) -> Child {
-        let mut process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
-            .arg(port.to_string())
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let certificate = folder.path().join("certificate.pem");
+        if certificate.exists() {
+            command.args(["--port", "0", "--tls-auth-clients", "no", "--tls-port", &port.to_string()]);
+            command.arg("--tls-cert-file").arg(certificate);
+            command.arg("--tls-key-file").arg(folder.path().join("key.pem"));
+        } else {
+            command.args(["--port", &port.to_string()]);
+        }
+        let mut process = command
             .arg("--dir")
             .arg(folder.path())
             .stdout(Stdio::piped())
@@ -162,6 +181,52 @@ async fn a_redis_that_hangs_holds_nobody_up() {
     assert!(!app.shared.as_ref().unwrap().is_up());
     redis.signal("CONT");
     back(&app, 0).await;
+}
+
+/// An authority of one's own, and a certificate that it signed for `name`, with its key.
+fn authority(name: &str) -> (String, String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    (ca.pem(), certificate.pem(), key.serialize_pem())
+}
+
+#[tokio::test]
+async fn over_tls_only_a_redis_with_a_certificate_of_the_given_authority_is_believed() {
+    let (ca, certificate, key) = authority("127.0.0.1");
+    let (another, ..) = authority("127.0.0.1");
+    let redis = Redis::start_with_tls(&certificate, &key);
+    let url = format!("rediss://127.0.0.1:{}", redis.port);
+    let sharing = async |url: &str, ca: Option<&str>| {
+        let shared = SharedLimits::open(url, ca.map(str::as_bytes)).unwrap();
+        App::start_sharing_with(four_a_minute(), shared).await
+    };
+    let (one, two) = (sharing(&url, Some(&ca)).await, sharing(&url, Some(&ca)).await);
+    let here = "198.51.100.1";
+    // A handshake may take longer than a request waits.
+    for (n, app) in [&one, &two].into_iter().enumerate() {
+        assert_eq!(asks(app, &format!("203.0.113.{n}")).await, OK);
+        back(app, n).await;
+    }
+    assert_eq!(
+        [asks(&one, here).await, asks(&two, here).await, asks(&one, here).await, asks(&two, here).await],
+        [OK; 4]
+    );
+    assert_eq!([asks(&one, here).await, asks(&two, here).await], [REFUSED; 2], "one budget");
+    assert!(one.shared.as_ref().unwrap().is_up());
+    // Another authority, nobody's, another name, no TLS: counted on this node alone, and its own budget holds.
+    let by_name = url.replace("127.0.0.1", "localhost");
+    for (url, ca) in
+        [(&url, Some(&another)), (&url, None), (&by_name, Some(&ca)), (&url.replace("rediss", "redis"), None)]
+    {
+        let alone = sharing(url, ca.map(String::as_str)).await;
+        assert_eq!([asks(&alone, here).await, asks(&alone, here).await], [OK; 2], "{url}");
+        assert!(!alone.shared.as_ref().unwrap().is_up(), "{url}");
+    }
 }
 
 /// Asks, each time after the circuit's pause, until Redis counts again.

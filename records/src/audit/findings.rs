@@ -103,6 +103,10 @@ pub enum Fault {
         /// Leaves.
         size: u64,
     },
+    /// A restore was accepted, but the checkpoints that were set aside then are gone.
+    AsideMissing(GivenUp),
+    /// Checkpoints were set aside, but the log does not know that a restore was accepted.
+    AsideUnlogged(GivenUp),
     /// An export is not as it was signed.
     FileAltered {
         /// What is wrong.
@@ -162,6 +166,15 @@ impl fmt::Display for Fault {
             Self::CheckpointWithoutSeal { size } => {
                 write!(f, "SEAL      the database has no seal for the signed checkpoint of {size} leaves")
             }
+            Self::AsideMissing(GivenUp { from, to }) => {
+                write!(f, "RESTORED  the checkpoints of leaves {from} to {to} that were set aside are gone")
+            }
+            Self::AsideUnlogged(GivenUp { from, to }) => {
+                write!(
+                    f,
+                    "RESTORED  the checkpoints of leaves {from} to {to} were set aside, and the log does not say so"
+                )
+            }
             Self::FileAltered { what } => write!(f, "FILE      the export is not as it was signed: {what}"),
         }
     }
@@ -172,6 +185,15 @@ fn moment(micros: i64) -> String {
         .ok()
         .and_then(|at| at.format(&Rfc3339).ok())
         .unwrap_or_else(|| "an impossible time".to_owned())
+}
+
+/// Leaves that were signed and are no more, since the database was put back from a backup and an operator accepted that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Leaves that were left.
+    pub from: u64,
+    /// Leaves that had been signed.
+    pub to: u64,
 }
 
 /// The outcome of an examination.
@@ -189,6 +211,8 @@ pub struct Report {
     pub dropped: u64,
     /// Leaves whose rows an export left out on purpose.
     pub hidden: u64,
+    /// Restores that were accepted: no faults, but whoever compares with checkpoints kept elsewhere has to know.
+    pub given_up: Vec<GivenUp>,
     /// What is wrong, the first [`KEPT`].
     pub faults: Vec<Fault>,
     /// How much is wrong.

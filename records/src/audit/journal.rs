@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::checkpoint::Checkpoint;
+use super::findings::GivenUp;
 use super::key::{AuditKeyError, SigningKey};
 
 /// The folder `audit` of a data folder: the signing key and the checkpoints.
@@ -99,6 +100,84 @@ impl Journal {
         Ok(())
     }
 
+    /// Copies the notes of the leaves that are given up to a file of their own, which is kept for good.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub(super) fn set_aside(&self, given_up: GivenUp) -> Result<(), JournalError> {
+        let mut text = String::new();
+        for note in self.notes()? {
+            let note = note?;
+            if Checkpoint::read(&note).is_ok_and(|checkpoint| checkpoint.size > given_up.from) {
+                text.push_str(&note);
+                text.push('\n');
+            }
+        }
+        let folder = self.folder.join(ASIDE);
+        let io = |source| JournalError::Io { path: folder.display().to_string(), source };
+        if !folder.is_dir() {
+            fs::DirBuilder::new().mode(0o700).create(&folder).map_err(io)?;
+            File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        }
+        // The same leaves may be given up more than once, each time of another history.
+        let name = |n: usize| folder.join(format!("{}-{}.{n}.txt", given_up.from, given_up.to));
+        let free = (1..).map(name).find(|path| fs::read_to_string(path).map_or(true, |kept| kept == text));
+        let path = free.unwrap_or_else(|| name(0));
+        replace(&path, text.as_bytes()).map_err(io)
+    }
+
+    /// What was set aside.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub(super) fn aside(&self) -> Result<Vec<GivenUp>, JournalError> {
+        let folder = self.folder.join(ASIDE);
+        let io = |source| JournalError::Io { path: folder.display().to_string(), source };
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            let range = name.to_str().and_then(|name| name.split('.').next()?.split_once('-'));
+            if let Some((from, to)) = range
+                && let (Ok(from), Ok(to)) = (from.parse(), to.parse())
+            {
+                all.push(GivenUp { from, to });
+            }
+        }
+        all.sort_by_key(|one| (one.from, one.to));
+        all.dedup();
+        Ok(all)
+    }
+
+    /// Ends with the note of `size` leaves: what follows stands aside.
+    ///
+    /// # Errors
+    /// The file system refuses; doing it again goes on.
+    pub(super) fn cut(&self, size: u64) -> Result<(), JournalError> {
+        for path in self.files()?.into_iter().rev() {
+            let io = |source| JournalError::Io { path: path.display().to_string(), source };
+            let mut kept = String::new();
+            for note in (Notes { files: vec![path.clone()], open: None }) {
+                let note = note?;
+                if Checkpoint::read(&note).is_ok_and(|checkpoint| checkpoint.size > size) {
+                    break;
+                }
+                kept.push_str(&note);
+                kept.push('\n');
+            }
+            if kept.is_empty() {
+                fs::remove_file(&path).map_err(io)?;
+                File::open(self.checkpoints()).and_then(|folder| folder.sync_all()).map_err(io)?;
+            } else {
+                replace(&path, kept.as_bytes()).map_err(io)?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     fn checkpoints(&self) -> PathBuf {
         self.folder.join("checkpoints")
     }
@@ -117,6 +196,16 @@ impl Journal {
         files.sort();
         Ok(files)
     }
+}
+
+/// Puts a whole file in the place of another one, or of none: there is never half of it.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Whether a note is whole: text, empty line, signature, newline.
@@ -147,6 +236,8 @@ fn whole_length(file: &File) -> io::Result<u64> {
 }
 
 const TAIL: u64 = 4_096;
+/// The folder of notes that were given up when a restore was accepted.
+const ASIDE: &str = "aside";
 
 fn last_note(path: &Path) -> io::Result<Option<String>> {
     let file = File::open(path)?;

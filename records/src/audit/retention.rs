@@ -9,7 +9,7 @@ use crate::{Error, Records};
 /// # Errors
 /// The database can't be reached.
 pub async fn make_months_ahead(records: &Records) -> Result<(), Error> {
-    sqlx::query!("SELECT make_audit_months_ahead()").execute(records.pool()).await?;
+    sqlx::query!("SELECT make_audit_months_ahead()").execute(&mut *records.single().await?).await?;
     Ok(())
 }
 
@@ -18,8 +18,9 @@ pub async fn make_months_ahead(records: &Records) -> Result<(), Error> {
 /// # Errors
 /// See [`DropError`]; nothing was dropped.
 pub async fn drop_month(records: &Records, month: Date) -> Result<u64, DropError> {
-    let dropped =
-        sqlx::query_scalar!(r#"SELECT drop_audit_month($1) AS "rows!""#, month).fetch_one(records.pool()).await;
+    let dropped = sqlx::query_scalar!(r#"SELECT drop_audit_month($1) AS "rows!""#, month)
+        .fetch_one(&mut *records.single().await?)
+        .await;
     match dropped {
         Ok(rows) => Ok(rows.unsigned_abs()),
         Err(sqlx::Error::Database(error)) => match error.code().as_deref() {

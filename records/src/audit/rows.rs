@@ -17,7 +17,7 @@ const UNREADABLE: [u8; 32] = [0; 32];
 
 /// A connection of its own that reads the log of all clinics.
 pub(super) async fn connect(records: &Records) -> Result<PgConnection, Error> {
-    let mut connection = records.pool().connect_options().as_ref().clone().connect().await?;
+    let mut connection = records.connect_options().as_ref().clone().connect().await?;
     // Rows come in the order of their index, one after the other: never sorted, which would fill the disk with a copy.
     connection
         .execute(

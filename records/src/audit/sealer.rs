@@ -249,7 +249,7 @@ pub enum SealError {
     OtherKey(NoteError),
     /// The journal is ahead: the database was put back to an earlier state, or its end was cut off.
     #[error(
-        "the audit log has {found} sealed rows, but {sealed} were signed; if the database was restored from a backup, keep audit/checkpoints and run: bedside audit verify"
+        "the audit log has {found} sealed rows, but {sealed} were signed; if the database was restored from a backup, run: bedside audit accept-restore; if not, somebody cut it off: bedside audit verify"
     )]
     DatabaseBehind {
         /// Leaves that were signed.

@@ -12,6 +12,7 @@ use super::examine::{Dropped, Examiner, Seal, Start};
 use super::findings::Report;
 use super::journal::{Journal, JournalError, Notes};
 use super::leaves::{Key, Leaf};
+use super::restored;
 use super::rows::{self, Rows, Slice};
 use crate::action::{ReadSeals, VerifySeals};
 use crate::{Authorized, Error, Pending, Records, RequestContext, Tx};
@@ -74,14 +75,17 @@ pub async fn verify(
         pending = rows.leaf().await?;
     }
     witnesses.rest(&key, &mut examiner)?;
-    Ok(examiner.finish())
+    drop(seals);
+    let mut report = examiner.finish();
+    restored::examine(&mut seals_tx, journal, &mut report).await?;
+    Ok(report)
 }
 
 /// The months whose rows were dropped, if they were old enough to be.
 pub(super) async fn dropped(records: &Records) -> Result<Vec<Dropped>, Error> {
     let months =
         sqlx::query!("SELECT from_at, to_at FROM audit_month_dropped WHERE dropped_at >= to_at + interval '7 years'")
-            .fetch_all(records.pool())
+            .fetch_all(&mut *records.single().await?)
             .await?;
     let micros = |at: OffsetDateTime| i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
     Ok(months.into_iter().map(|month| Dropped { from: micros(month.from_at), to: micros(month.to_at) }).collect())
@@ -162,7 +166,7 @@ pub async fn remember(
         report.count as i64,
         serde_json::json!(faults),
     )
-    .execute(records.pool())
+    .execute(&mut *records.single().await?)
     .await?;
     Ok(())
 }

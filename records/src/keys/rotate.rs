@@ -124,7 +124,7 @@ pub async fn rotate(
 
 /// A session of its own that holds the lock and no transaction: it ends with this process.
 async fn lock(records: &Records) -> Result<PgConnection, RotateError> {
-    let mut session = records.pool().acquire().await?.detach();
+    let mut session = records.single().await?.detach();
     let alone =
         sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "alone!""#, LOCK).fetch_one(&mut session).await?;
     if alone { Ok(session) } else { Err(RotateError::Running) }

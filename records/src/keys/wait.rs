@@ -15,7 +15,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 /// Returns when all transactions of the app's role that are open at this moment have ended. Whatever was committed
 /// before the call is seen by all that are open after it.
 pub(super) async fn for_older_transactions(records: &Records) -> Result<(), RotateError> {
-    let mut connection = records.pool().acquire().await.map_err(crate::Error::from)?;
+    let mut connection = records.single().await?;
     let older = open_now(&mut connection).await?;
     until_ended(&mut connection, &older).await
 }
@@ -60,12 +60,12 @@ mod tests {
         let db = TestDatabase::new().await;
         let records = db.records();
         let context = || RequestContext::system("test", ClinicId(uuid::Uuid::nil()), OffsetDateTime::UNIX_EPOCH);
-        let mut look = records.pool().acquire().await.unwrap();
+        let mut look = records.single().await.unwrap();
         let older = records.begin(context()).await.unwrap();
         let open = open_now(&mut look).await.unwrap();
         assert_eq!(open.len(), 1, "also one that has written nothing");
         let _later = records.begin(context()).await.unwrap();
-        let mut other = records.pool().acquire().await.unwrap();
+        let mut other = records.single().await.unwrap();
         {
             let mut waiting = std::pin::pin!(until_ended(&mut look, &open));
             for _ in 0..20 {

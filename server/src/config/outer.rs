@@ -12,9 +12,11 @@ use super::SecretUrl;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redis {
-    /// `redis://[user:password@]host:port[/database]`: limits are counted over all nodes that share it. Default: none, each
-    /// node counts for itself.
+    /// `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS: limits are counted over all nodes that share it.
+    /// Default: none, each node counts for itself.
     pub url: Option<SecretUrl>,
+    /// PEM file with the authorities that may have signed its certificate. Default: those that the system believes.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[uploads]`

@@ -45,7 +45,9 @@ fn limits_are_read_and_one_that_is_none_is_refused() {
     assert!(message("[limits]\nsign_in_per_minute = 0\n").contains("limits.sign_in_per_minute"));
     assert!(message("[limits]\nsession_per_minute = 1000001\n").contains("limits.session_per_minute"));
     assert!(message("[limits]\nsign_ins = 3\n").contains("sign_ins"));
-    assert!(message("[redis]\nurl = \"rediss://x\"\n").contains("redis.url"));
+    assert!(message("[redis]\nurl = \"http://x\"\n").contains("redis.url"));
+    load("[redis]\nurl = \"rediss://x\"\nca = \"/etc/ca.pem\"\n").expect("valid");
+    assert!(message("[redis]\nurl = \"redis://x\"\nca = \"/etc/ca.pem\"\n").contains("redis.ca"));
     assert!(message("[uploads]\nmax_mib = 1000\n").contains("max_mib 1 to 100"));
     assert!(message("[clamav]\ntcp = \"127.0.0.1:3310\"\nsocket = \"/run/clamd\"\n").contains("clamav.socket"));
 }
