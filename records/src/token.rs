@@ -76,3 +76,19 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, bytes);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_known_by_its_length_and_letters() {
+        let token = random_token();
+        assert!(well_formed(&token), "{token}");
+        assert!(well_formed(&format!("-_{}", &"aZ09".repeat(11)[..TOKEN_CHARS - 2])));
+        for wrong in ["", &token[1..], &format!("{token}a"), &format!("{}.", &token[1..]), &format!("{}+", &token[1..])]
+        {
+            assert!(!well_formed(wrong), "{wrong}");
+        }
+    }
+}

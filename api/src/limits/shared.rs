@@ -147,11 +147,17 @@ impl SharedLimits {
     }
 }
 
+/// The library takes the process's provider of cryptography, and panics if more than one could be meant.
+fn choose_cryptography() {
+    let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 fn client(url: &str, authorities: Option<&[u8]>) -> Result<Client, SharedLimitsError> {
     // What comes after `#` would ask for a certificate that nobody looks at.
     if url.contains('#') {
         return Err(SharedLimitsError::Address);
     }
+    choose_cryptography();
     let Some(authorities) = authorities else {
         return Client::open(url).map_err(|_| SharedLimitsError::Address);
     };

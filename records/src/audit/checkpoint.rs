@@ -76,12 +76,6 @@ impl VerifyingKey {
         format!("{}+{}+{}", self.name, hex::encode(self.id()), STANDARD.encode(key))
     }
 
-    /// The log's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// First four bytes of SHA-256(name, newline, type, public key).
     #[must_use]
     pub fn id(&self) -> [u8; 4] {
@@ -243,6 +237,22 @@ mod tests {
             assert_eq!(VerifyingKey::from_vkey(&key.to_vkey()), Some(key));
         }
         assert_eq!(VerifyingKey::from_vkey("bedside.audit/x+00000000+AQ=="), None);
+    }
+
+    #[test]
+    fn a_verifier_key_of_another_kind_id_or_without_a_name_is_none() {
+        let (key, _) = pair(1);
+        let text = key.to_vkey();
+        let id = hex::encode(key.id());
+        let mut bytes = vec![ED25519_NOTE];
+        bytes.extend_from_slice(&key.public);
+        let with = |name: &str, id: &str, bytes: &[u8]| format!("{name}+{id}+{}", STANDARD.encode(bytes));
+        assert_eq!(with(&key.name, &id, &bytes), text);
+        assert_eq!(VerifyingKey::from_vkey(&with(&key.name, "00000000", &bytes)), None, "another id");
+        bytes[0] = ED25519_NOTE + 1;
+        assert_eq!(VerifyingKey::from_vkey(&with(&key.name, &id, &bytes)), None, "another kind");
+        let nameless = VerifyingKey::new(String::new(), key.public);
+        assert_eq!(VerifyingKey::from_vkey(&nameless.to_vkey()), None, "no name");
     }
 
     proptest! {

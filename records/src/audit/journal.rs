@@ -349,6 +349,23 @@ mod tests {
     }
 
     #[test]
+    fn a_note_without_the_empty_line_after_it_is_one_and_half_a_note_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let [one, two] = [1, 2].map(|n| note(&journal, n, 0));
+        let path = folder.path().join("checkpoints/1970-01.txt");
+        let unsigned = two.split('\u{2014}').next().unwrap().to_owned();
+        let no_newline = two.trim_end().to_owned();
+        for (end, whole) in
+            [(two.clone(), true), (unsigned, false), (no_newline, false), ("bedside\n".to_owned(), false)]
+        {
+            fs::write(&path, format!("{one}\n{end}")).unwrap();
+            let expected: Vec<String> = [one.clone()].into_iter().chain(whole.then(|| two.clone())).collect();
+            assert_eq!(all(&journal), expected, "{end}");
+        }
+    }
+
+    #[test]
     fn a_note_that_a_crash_cut_off_at_any_byte_is_no_note_and_does_not_spoil_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();

@@ -162,6 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_appeared_meanwhile_is_the_one_that_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.key");
+        create(&path).unwrap();
+        let first = fs::read_to_string(&path).unwrap();
+        create(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), first);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert!(create(&folder.path().join("nowhere/audit.key")).is_err());
+    }
+
+    #[test]
     fn a_damaged_key_is_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.key");

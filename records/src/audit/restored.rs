@@ -1,6 +1,7 @@
 //! A database that was put back from a backup is behind what was signed. An operator who knows why accepts that: what was
 //! signed beyond it is set aside, never deleted, the log says so itself, and sealing goes on from what there is.
 
+use sqlx::Executor as _;
 use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
 
@@ -27,6 +28,17 @@ pub async fn accept_restore(records: &Records, journal: &Journal, now: OffsetDat
     if !is_alone {
         return Err(AcceptError::Sealing);
     }
+    let accepted = accept(&mut connection, records, journal, now).await;
+    connection.execute("SELECT pg_advisory_unlock(7016)").await.map_err(Error::from)?;
+    accepted
+}
+
+async fn accept(
+    connection: &mut PgConnection,
+    records: &Records,
+    journal: &Journal,
+    now: OffsetDateTime,
+) -> Result<GivenUp, AcceptError> {
     let report = verify(records, journal, |_| {}).await?;
     // What the log said of earlier restores may have gone with this one, and is said again.
     let (unlogged, faults): (Vec<&Fault>, Vec<&Fault>) =
@@ -41,10 +53,10 @@ pub async fn accept_restore(records: &Records, journal: &Journal, now: OffsetDat
     journal.set_aside(given_up)?;
     for fault in unlogged {
         if let Fault::AsideUnlogged(earlier) = fault {
-            log(&mut connection, records, *earlier, now).await?;
+            log(connection, records, *earlier, now).await?;
         }
     }
-    log(&mut connection, records, given_up, now).await?;
+    log(connection, records, given_up, now).await?;
     journal.cut(given_up.from)?;
     Ok(given_up)
 }

@@ -242,6 +242,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nothing_is_the_beginning_of_everything_and_a_tree_that_of_itself() {
+        let (empty, one, two) = (sha256(b""), leaf_hash(b"1"), leaf_hash(b"2"));
+        assert!(verify_consistency(0, &empty, 3, &one, &[]));
+        assert!(!verify_consistency(0, &one, 3, &one, &[]), "the root of nothing is another");
+        assert!(!verify_consistency(0, &empty, 3, &one, &[two]), "a proof of nothing");
+        assert!(verify_consistency(3, &one, 3, &one, &[]));
+        assert!(!verify_consistency(3, &one, 3, &two, &[]), "two trees of one size");
+        assert!(!verify_consistency(3, &one, 3, &one, &[two]), "a proof where none is needed");
+        assert!(!verify_consistency(4, &one, 3, &one, &[]), "larger than the whole");
+    }
+
     /// The leaves and roots of the tests of the certificate-transparency project.
     const LEAVES: [&str; 8] =
         ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
