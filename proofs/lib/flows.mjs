@@ -163,11 +163,10 @@ export async function asEveryone(server, cast, document, operations, search) {
         keep(search, answer);
         if (answer.status < 300) asked.done += 1;
         if (answer.status >= 500) throw new Error(`${who}: ${method} ${one.path}: ${answer.status} ${answer.bytes}`);
-        if (answer.status >= 400 && search.in('', answer.bytes).length > 0) asked.echoed.push(`${who}: ${method} ${one.path}: ${answer.status} ${answer.bytes}`);
+        if (answer.status >= 400 && search.in('', answer.bytes).length > 0) asked.echoed.push({ status: answer.status, line: `${who}: ${method} ${one.path}: ${answer.status} ${answer.bytes}`.replace(/"request_id":"[^"]*"/, '') });
       }
     }
   }
   await new Client(server.base).get(`${server.base}/${canaries.MARK}?name=${canaries.MARK}`);
-  asked.echoed = [...new Set(asked.echoed.map((line) => line.replace(/"request_id":"[^"]*"/, '')))].slice(0, 20);
   return asked;
 }
