@@ -170,14 +170,17 @@ pub(super) fn live(dir: &Path) -> Option<Pid> {
     works_in(number, &dir.canonicalize().ok()?).then_some(pid)
 }
 
-/// Whether this process is PostgreSQL and works in `dir` (canonical). One that is dead but not waited for is not.
+/// Whether this process is PostgreSQL and works in `dir` (canonical). One that is dead but not waited for is not. One that is
+/// ending has no program any more, but for a moment still the memory that it shared, and PostgreSQL would not start beside
+/// it; it leaves its folder after that.
 fn works_in(pid: i32, dir: &Path) -> bool {
-    let (Ok(exe), Ok(cwd)) =
-        (std::fs::read_link(format!("/proc/{pid}/exe")), std::fs::read_link(format!("/proc/{pid}/cwd")))
-    else {
+    if std::fs::read_link(format!("/proc/{pid}/cwd")).ok().as_deref() != Some(dir) {
         return false;
-    };
-    exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres")) && cwd == dir
+    }
+    match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(exe) => exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres")),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// Whether any process of PostgreSQL works in `dir`: after the postmaster was killed, its workers end by themselves.
