@@ -4,12 +4,13 @@
 //! happen comes out as data ([`room::Output`]). `signaling` turns the outputs into websocket frames,
 //! media commands and stored facts.
 //!
-//! What lives here: ids, roles, the wire protocol `bedside.v1`, facts, the room machine.
+//! What lives here: ids, roles, the wire protocol `bedside.v1`, facts, the room machine, the order of those who wait.
 //! What deliberately does not: sockets, SQL, SDP, anything about a patient's record.
 
 pub mod document;
 pub mod fact;
 pub mod ids;
+pub mod queue;
 pub mod role;
 pub mod room;
 pub mod wire;
