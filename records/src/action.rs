@@ -194,6 +194,25 @@ actions! {
     /// Guest: everything on the way into the one visit that one is invited to.
     Attend(VisitId => Visit) = "guest.attend",
 
+    // ---- waiting room
+
+    /// Ask somebody who waits to wait aside, and put them back in line.
+    HoldPatient(VisitId => Visit) = "queue.hold",
+    /// Give somebody who waits to another provider.
+    MovePatient(VisitId => Visit) = "queue.move",
+    /// Send somebody who waits away, with a reason and a new link.
+    DeclinePatient(VisitId => Visit) = "queue.decline",
+    /// Note that a patient did not come.
+    MarkNoShow(VisitId => Visit) = "queue.no_show",
+    /// Read what a patient who waits and staff wrote to each other.
+    ReadWaitingChat(VisitId => Visit) = "waiting_chat.read",
+    /// Write to a patient who waits.
+    WriteWaitingChat(VisitId => Visit) = "waiting_chat.write",
+    /// Say something to all who wait.
+    Announce = "queue.announce",
+    /// Say how late a provider runs.
+    SayDelay(StaffId => Staff) = "queue.delay",
+
     // ---- note
 
     /// Read the note.

@@ -396,7 +396,7 @@ async fn still_due(tx: &mut Tx, visit: DemoVisit, base_url: &str) -> Result<Opti
         r#"SELECT EXISTS (
                SELECT FROM join_link l JOIN visit v USING (visit_id) JOIN appointment a ON a.appointment_id = v.appointment_id
                WHERE l.token_hash = $1 AND v.visit_id = $2 AND l.clinic_id = current_clinic() AND l.revoked_at IS NULL AND l.locked_at IS NULL
-                 AND l.opens_at <= $3 AND l.expires_at > $4 AND v.state NOT IN ('ended', 'cancelled') AND a.state <> 'cancelled'
+                 AND l.opens_at <= $3 AND l.expires_at > $4 AND v.state NOT IN ('ended', 'cancelled', 'no_show') AND a.state <> 'cancelled'
            ) AS "due!""#,
         &hash_token(token)[..],
         visit.visit_id.0,

@@ -1,5 +1,6 @@
 //! What happened in visits, as the room machine says it: stored before its effect, and read to rebuild a room.
 
+use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use visit::fact::{LeaveReason, StopReason};
@@ -8,6 +9,7 @@ use visit::{ClinicId, Fact, GuestId, Now, ParticipantId, PatientId, Person, Reco
 use crate::action::Resource;
 use crate::audit::Entry;
 use crate::consents::TextKind;
+use crate::queue::PLACE_KEPT;
 use crate::seal::Place;
 use crate::{Actor, Error, Origin, Pending, Phi, Records, RequestContext, Tx};
 
@@ -209,11 +211,18 @@ async fn move_visit(tx: &mut Tx, visit: VisitId, patient: PatientId, seq: i64, f
         _ => "stay",
     };
     let at = tx.context().at;
+    let kept = PgInterval::try_from(PLACE_KEPT).map_err(|_| Error::UnknownValue("time"))?;
     sqlx::query!(
         "UPDATE visit SET last_seq = $2,
              state = CASE WHEN $3 = 'wait' THEN 'waiting' WHEN $3 = 'admit' THEN 'in_visit' WHEN $3 = 'end' THEN 'ended'
                           WHEN $3 = 'leave' AND state = 'waiting' THEN 'checking_in' ELSE state END,
-             waiting_since = CASE WHEN $3 = 'wait' THEN $4 WHEN $3 = 'stay' THEN waiting_since END,
+             waiting_since = CASE WHEN $3 = 'wait' AND line_left_at > $4::timestamptz - $5::interval THEN coalesce(line_since, $4)
+                                  WHEN $3 = 'wait' THEN $4 WHEN $3 = 'stay' THEN waiting_since END,
+             line_since = CASE WHEN $3 = 'leave' AND state = 'waiting' THEN waiting_since WHEN $3 IN ('leave', 'stay') THEN line_since END,
+             line_left_at = CASE WHEN $3 = 'leave' AND state = 'waiting' THEN $4 WHEN $3 IN ('leave', 'stay') THEN line_left_at END,
+             held_since = CASE WHEN $3 IN ('admit', 'end') THEN NULL ELSE held_since END,
+             hold_words = CASE WHEN $3 IN ('admit', 'end') THEN NULL ELSE hold_words END,
+             queue_version = queue_version + CASE WHEN $3 = 'stay' THEN 0 ELSE 1 END,
              started_at = CASE WHEN $3 = 'admit' THEN coalesce(started_at, $4) ELSE started_at END,
              ended_at = CASE WHEN $3 = 'end' THEN $4 ELSE ended_at END
          WHERE visit_id = $1",
@@ -221,6 +230,7 @@ async fn move_visit(tx: &mut Tx, visit: VisitId, patient: PatientId, seq: i64, f
         seq,
         step,
         at,
+        kept,
     )
     .execute(tx.connection()?)
     .await?;

@@ -78,6 +78,8 @@ pub struct JoinState {
     pub consent: Option<GivenConsent>,
     /// Where the visit stands.
     pub visit_state: VisitState,
+    /// Why the clinic sent them away with a new link; `None` if it did not, or they came by that link.
+    pub declined: Option<Phi<String>>,
 }
 
 /// Somebody who came by a good link and knew the date of birth.
@@ -192,10 +194,14 @@ pub async fn identify(
         .execute(tx.connection()?)
         .await
         .map_err(Error::from)?;
-    sqlx::query!("UPDATE visit SET state = 'checking_in' WHERE visit_id = $1 AND state = 'booked'", link.visit.0)
-        .execute(tx.connection()?)
-        .await
-        .map_err(Error::from)?;
+    // Whoever comes back by the link that was sent after being declined is expected.
+    sqlx::query!(
+        "UPDATE visit SET state = 'checking_in', declined_at = NULL, queue_version = queue_version + 1 WHERE visit_id = $1 AND state = 'booked'",
+        link.visit.0
+    )
+    .execute(tx.connection()?)
+    .await
+    .map_err(Error::from)?;
     tx.log(entry);
     let state = read_state(&mut tx, link.visit, link.patient).await?;
     let state = tx.commit(Pending(state)).await?;
@@ -280,8 +286,11 @@ pub async fn accept_consent(
 pub async fn seat(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<Identity>, SeatError> {
     let (visit, patient) = (tx.proved(may)?.0, may.patient().ok_or(Error::NotFound)?);
     let state = read_state(tx, visit, patient).await?;
-    if matches!(state.visit_state, VisitState::Ended | VisitState::Cancelled) {
+    if matches!(state.visit_state, VisitState::Ended | VisitState::Cancelled | VisitState::NoShow) {
         return Err(SeatError::Over);
+    }
+    if state.declined.is_some() {
+        return Err(SeatError::Declined);
     }
     if state.location.is_none() || state.consent.is_none() {
         return Err(SeatError::Incomplete);
@@ -297,7 +306,7 @@ pub async fn seat(tx: &mut Tx, may: &Authorized<CheckIn>) -> Result<Pending<Iden
 
 async fn read_state(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<JoinState, Error> {
     let row = sqlx::query!(
-        r#"SELECT a.appointment_id, a.starts_at, a.ends_at, a.state AS appointment_state, v.state, p.name AS patient_name, s.name AS provider_name,
+        r#"SELECT a.appointment_id, a.starts_at, a.ends_at, a.state AS appointment_state, v.state, v.declined_at, v.decline_words, p.name AS patient_name, s.name AS provider_name,
                   c.name AS clinic_name, c.phone AS clinic_phone,
                   l.region AS "region?", l.callback_phone AS "callback_phone?", l.emergency_address AS "emergency_address?",
                   k.text_version AS "consent_version?", k.at AS "consent_at?"
@@ -318,8 +327,14 @@ async fn read_state(tx: &mut Tx, visit: VisitId, patient: PatientId) -> Result<J
     .await?
     .ok_or(Error::NotFound)?;
     let keys = tx.patient_keys(patient).await?;
+    let declined = row
+        .declined_at
+        .and(row.decline_words)
+        .map(|sealed| keys.open_text(Place::new("visit.decline_words", visit.0), &sealed))
+        .transpose()?;
     Ok(JoinState {
         visit_id: visit,
+        declined,
         appointment_id: AppointmentId(row.appointment_id),
         patient_id: patient,
         patient_name: keys.open_text(Place::new("patient.name", patient.0), &row.patient_name)?,

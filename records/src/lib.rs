@@ -50,6 +50,7 @@ pub mod policy;
 pub mod portal;
 pub mod private_postgres;
 pub mod quality;
+pub mod queue;
 pub mod recordings;
 mod records;
 mod relation;

@@ -27,6 +27,8 @@ text_enum! {
         Ended = "ended",
         /// The appointment was cancelled.
         Cancelled = "cancelled",
+        /// The patient did not come.
+        NoShow = "no_show",
     }
 }
 
@@ -224,7 +226,7 @@ pub async fn seat(tx: &mut Tx, may: &Authorized<TakeSeat>) -> Result<Pending<Ide
         return Err(Error::Forbidden.into());
     };
     let row = sqlx::query!(
-        r#"SELECT s.name, (v.state IN ('ended', 'cancelled') OR a.state = 'cancelled') AS "over!"
+        r#"SELECT s.name, (v.state IN ('ended', 'cancelled', 'no_show') OR a.state = 'cancelled') AS "over!"
            FROM visit v JOIN appointment a USING (appointment_id) JOIN staff s ON s.staff_id = $2
            WHERE v.visit_id = $1"#,
         visit.0,

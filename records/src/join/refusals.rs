@@ -42,6 +42,9 @@ pub enum SeatError {
     /// The visit ended or was cancelled.
     #[error("this visit is over; ask the clinic for a new appointment")]
     Over,
+    /// The clinic sent the patient away, with a new link.
+    #[error("the clinic has sent a new link; come by that one")]
+    Declined,
     /// See [`Error`].
     #[error(transparent)]
     Failed(#[from] Error),

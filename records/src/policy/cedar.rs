@@ -37,6 +37,7 @@ areas![
     "schedule",
     "staff",
     "visit",
+    "waiting",
 ];
 
 /// Who can ask, in the schema's words.

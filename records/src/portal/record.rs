@@ -111,7 +111,7 @@ pub async fn visits(tx: &mut Tx, may: &Authorized<ReadPortal>) -> Result<Pending
     for row in rows {
         let visit_type = VisitType::parse(&row.visit_type)?;
         let state = if row.appointment == "cancelled" { VisitState::Cancelled } else { VisitState::parse(&row.state)? };
-        let over = matches!(state, VisitState::Ended | VisitState::Cancelled);
+        let over = matches!(state, VisitState::Ended | VisitState::Cancelled | VisitState::NoShow);
         visits.push(PortalVisit {
             visit: VisitId(row.visit_id),
             starts_at: row.starts_at,
@@ -141,7 +141,7 @@ pub async fn join(tx: &mut Tx, may: &Authorized<JoinFromPortal>) -> Result<Pendi
     let at = tx.context().at;
     let row = sqlx::query!(
         "SELECT a.appointment_id, a.patient_id, a.starts_at FROM visit v JOIN appointment a USING (appointment_id)
-         WHERE v.visit_id = $1 AND a.state <> 'cancelled' AND v.state NOT IN ('ended', 'cancelled') AND a.visit_type = 'video' FOR UPDATE OF a",
+         WHERE v.visit_id = $1 AND a.state <> 'cancelled' AND v.state NOT IN ('ended', 'cancelled', 'no_show') AND a.visit_type = 'video' FOR UPDATE OF a",
         visit.0,
     )
     .fetch_optional(tx.connection()?)

@@ -69,6 +69,7 @@ const WITHOUT_PROOF: &[(&str, For, &str)] = &[
     ("portal::confirm", For::SignIn, "authorizes by itself, and counts a wrong code"),
     ("portal::remove", For::SignIn, "authorizes by itself, and counts a wrong code"),
     ("portal::people", For::SignIn, "authorizes each of them by itself"),
+    ("queue::lines", For::Server, "who stands where, for pages that are told; numbers and times only"),
     ("quality::insert", For::Server, "samples of the media server"),
     ("recordings::create_key", For::Server, "the recorder's"),
     ("recordings::open_key", For::Server, "the recorder's; playing was authorized when the recording was opened"),
