@@ -29,6 +29,7 @@ use crate::session::{GUEST_COOKIE, PATIENT_COOKIE, PORTAL_COOKIE, STAFF_COOKIE};
         (name = "staff", description = "The clinic's staff: invitations, roles, access"),
         (name = "join", description = "A patient checks in by link"),
         (name = "guest", description = "An interpreter, guardian or specialist comes by link into one visit"),
+        (name = "queue", description = "Who waits: the lines, and what staff do with those in them"),
         (name = "day", description = "Today's list, patients, appointments"),
         (name = "documents", description = "Documents of a patient's record"),
         (name = "patients", description = "A patient's record: demographics, insurance, clinical lists, history, merges, export"),

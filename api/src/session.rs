@@ -161,13 +161,31 @@ impl Patient {
     }
 }
 
+/// A patient whose page asks by itself, always: the request never counts as activity.
+pub(crate) struct WatchingPatient(pub Patient);
+
+impl FromRequestParts<AppState> for WatchingPatient {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        Patient::find(parts, state, Activity::Background).await.map(Self)
+    }
+}
+
 impl FromRequestParts<AppState> for Patient {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let activity = activity(&parts.headers);
+        Self::find(parts, state, activity).await
+    }
+}
+
+impl Patient {
+    async fn find(parts: &mut Parts, state: &AppState, activity: Activity) -> Result<Self, Problem> {
         let visitor = Visitor::from_request_parts(parts, state).await?;
         let token = token(&parts.headers, PATIENT_COOKIE).ok_or_else(Problem::signed_out)?;
-        match sessions::patient(&state.records, &token, activity(&parts.headers), visitor.at).await? {
+        match sessions::patient(&state.records, &token, activity, visitor.at).await? {
             Some(session) => {
                 state.limits.session_is_good(&token);
                 Ok(Self { session, token, origin: visitor.origin, at: visitor.at })

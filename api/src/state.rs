@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use visit::{ClinicId, PatientId, Person, VisitId};
 
 use crate::limits::{Limits, RateLimits, SharedLimits};
+use crate::lines::LineWatch;
 use crate::playback::Playbacks;
 use crate::sso::{SsoProviders, SsoSettings};
 use crate::uploads::Uploads;
@@ -90,6 +91,8 @@ pub struct AppState {
     pub tickets: TicketDesk,
     /// Something on this clinic's day list changed: `server` sends on it as well.
     pub changes: broadcast::Sender<ClinicId>,
+    /// Who stands where in the clinics' lines: `server` keeps them.
+    pub lines: LineWatch,
     /// A session has ended by hand: `server` closes its sockets.
     pub revocations: broadcast::Sender<Ended>,
     /// Recorded media.
@@ -127,6 +130,7 @@ impl AppState {
             records: records.reached_at(&config.base_url),
             tickets: TicketDesk::new(),
             changes: broadcast::channel(BACKLOG).0,
+            lines: LineWatch::default(),
             revocations: broadcast::channel(BACKLOG).0,
             media,
             attachments,

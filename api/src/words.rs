@@ -18,7 +18,11 @@ macro_rules! words {
 
 words! {
     /// Where a visit stands.
-    visit_state = ["booked", "checking_in", "waiting", "in_visit", "ended", "cancelled"];
+    visit_state = ["booked", "checking_in", "waiting", "in_visit", "ended", "cancelled", "no_show"];
+    /// Whether a device works.
+    part_works = ["works", "failed"];
+    /// How good the connection to the clinic is.
+    network = ["good", "weak", "bad", "unknown"];
     /// Where a note stands.
     note_state = ["none", "draft", "signed"];
     /// Where a link stands.
@@ -107,6 +111,8 @@ mod tests {
         for (name, words) in ALL {
             for word in *words {
                 let known = match *name {
+                    "part_works" => records::queue::PartWorks::parse(word).is_ok(),
+                    "network" => records::queue::Network::parse(word).is_ok(),
                     "visit_state" => records::visits::VisitState::parse(word).is_ok(),
                     "note_state" => records::notes::NoteState::parse(word).is_ok(),
                     "link_state" => records::join_links::LinkState::parse(word).is_ok(),

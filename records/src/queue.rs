@@ -11,12 +11,10 @@ mod words;
 
 pub use board::{Board, BoardItem, BoardProvider, Devices, Ready, board};
 pub use chat::{ChatError, Message, patient_writes, read_chat, seen, staff_writes};
-pub use deeds::{
-    DeedError, MoveError, MoveTo, decline, expect_again, hold, mark_no_show, move_to, return_to_waiting,
-};
+pub use deeds::{DeedError, MoveError, MoveTo, decline, expect_again, hold, mark_no_show, move_to, return_to_waiting};
 pub use lines::{Lines, Stand, lines};
 pub use said::{Announcement, SaidError, announce, end_announcement, say_delay};
-pub use words::{DeviceReport, NetworkFound, Network, PartWorks, WaitingWords, patient_words, report_devices};
+pub use words::{DeviceReport, Network, NetworkFound, PartWorks, WaitingWords, patient_words, report_devices};
 
 use time::{Duration, OffsetDateTime};
 use visit::Now;

@@ -95,6 +95,7 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
             signaling.revive(clinic, visit);
         }
         tokio::spawn(live.clone().close_ended(state.clone(), signaling.clone()));
+        tokio::spawn(live.clone().keep_lines(state.lines.clone()));
         tokio::spawn(live.close_expired(signaling.clone()));
         let health = Health {
             records: database.records.clone(),

@@ -19,6 +19,7 @@ mod patients;
 mod portal;
 mod qr;
 mod quality;
+mod queue;
 mod recordings;
 mod retention;
 mod shapes;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(join::routes())
         .merge(guest::routes())
         .merge(day::routes())
+        .merge(queue::routes())
         .merge(attachments::routes())
         .merge(patients::routes())
         .merge(visits::routes())

@@ -42,6 +42,21 @@ pub(crate) struct Location {
     pub emergency_address: String,
 }
 
+/// How long somebody will probably wait, in steps of five minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct WaitMinutes {
+    /// At least.
+    pub from: u32,
+    /// At most.
+    pub to: u32,
+}
+
+impl From<(u32, u32)> for WaitMinutes {
+    fn from((from, to): (u32, u32)) -> Self {
+        Self { from, to }
+    }
+}
+
 /// A ticket for the websocket at `/signal`: for one `hello`, from the page that asked for it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IssuedTicket {

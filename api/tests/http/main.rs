@@ -24,6 +24,7 @@ mod mail;
 mod matrix;
 mod notes;
 mod portal;
+mod queue;
 mod recordings;
 mod sign_in;
 mod story;

@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use visit::{StaffId, VisitId};
 
+use super::NO_SHOW_AFTER;
 use super::lines::{Stand, read};
 use super::said::{self, Announcement};
 use super::words::{Network, PartWorks};
-use super::NO_SHOW_AFTER;
 use crate::action::{Kind, ReadSchedule};
 use crate::{Actor, Authorized, Error, Pending, Tx};
 
@@ -138,13 +138,16 @@ pub async fn board(tx: &mut Tx, may: &Authorized<ReadSchedule>) -> Result<Pendin
             no_show_from: row.starts_at + NO_SHOW_AFTER,
         });
     }
-    let said: BTreeMap<Uuid, i32> =
-        sqlx::query!("SELECT staff_id, minutes FROM provider_delay WHERE clinic_id = $1 AND until_at > $2", clinic.0, now)
-            .fetch_all(tx.connection()?)
-            .await?
-            .into_iter()
-            .map(|row| (row.staff_id, row.minutes))
-            .collect();
+    let said: BTreeMap<Uuid, i32> = sqlx::query!(
+        "SELECT staff_id, minutes FROM provider_delay WHERE clinic_id = $1 AND until_at > $2",
+        clinic.0,
+        now
+    )
+    .fetch_all(tx.connection()?)
+    .await?
+    .into_iter()
+    .map(|row| (row.staff_id, row.minutes))
+    .collect();
     let providers = sqlx::query!(
         "SELECT staff_id, name FROM staff WHERE clinic_id = $1 AND role = 'provider' AND active ORDER BY name, staff_id",
         clinic.0

@@ -55,7 +55,7 @@ pub async fn staff_writes(
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn seen(tx: &mut Tx, may: &Authorized<ReadWaitingChat>) -> Result<Pending<()>, Error> {
+pub async fn seen(tx: &mut Tx, may: &Authorized<WriteWaitingChat>) -> Result<Pending<()>, Error> {
     let visit = tx.proved(may)?.0;
     mark_seen(tx, visit).await?;
     Ok(Pending(()))

@@ -76,8 +76,7 @@ pub async fn move_to(
     MoveTo(provider): MoveTo,
 ) -> Result<Pending<i32>, MoveError> {
     let visit = tx.proved(may)?.0;
-    let here =
-        here(tx, visit, version, &[VisitState::Booked, VisitState::CheckingIn, VisitState::Waiting]).await?;
+    let here = here(tx, visit, version, &[VisitState::Booked, VisitState::CheckingIn, VisitState::Waiting]).await?;
     let at = tx.context().at;
     let moved = sqlx::query!(
         "UPDATE appointment a SET moved_from = a.provider_id, moved_at = $3, provider_id = $2
@@ -97,11 +96,7 @@ pub async fn move_to(
         .await
         .map_err(Error::from)?;
     let detail = Some(serde_json::json!({ "from": here.provider.0, "to": provider.0 }));
-    tx.logged_as(Entry {
-        patient: Some(here.patient),
-        detail,
-        ..Entry::new("queue.moved", Resource::Visit(visit))
-    });
+    tx.logged_as(Entry { patient: Some(here.patient), detail, ..Entry::new("queue.moved", Resource::Visit(visit)) });
     Ok(Pending(here.version + 1))
 }
 

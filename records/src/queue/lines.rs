@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use visit::queue::{ProviderDay, Standing, Wait, Waiter, late_min, stand};
 use visit::{ClinicId, StaffId, VisitId};
 
 use super::millis;
 use crate::{Error, Pending, Records, RequestContext, Tx};
+
+/// What is learned from: visits of so long. Not the calendar's day, which would make a clinic forget at midnight.
+const DAY: Duration = Duration::hours(12);
 
 /// All lines of a clinic at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,14 +49,6 @@ pub async fn lines(records: &Records, clinic: ClinicId, at: OffsetDateTime) -> R
 /// The same within a transaction.
 pub(super) async fn read(tx: &mut Tx) -> Result<Lines, Error> {
     let (clinic, at) = (tx.context().actor.clinic().0, tx.context().at);
-    // Of earlier days nobody waits any more, whatever their last state was.
-    let today = sqlx::query_scalar!(
-        r#"SELECT (date_trunc('day', $2::timestamptz AT TIME ZONE c.time_zone) AT TIME ZONE c.time_zone) AS "begins!" FROM clinic c WHERE c.clinic_id = $1"#,
-        clinic,
-        at,
-    )
-    .fetch_one(tx.connection()?)
-    .await?;
     let rows = sqlx::query!(
         r#"SELECT v.visit_id, a.provider_id, a.starts_at, v.state, v.waiting_since, (v.held_since IS NOT NULL) AS "held!",
                   (v.queue_version
@@ -70,9 +65,9 @@ pub(super) async fn read(tx: &mut Tx) -> Result<Lines, Error> {
     let visits = sqlx::query!(
         r#"SELECT a.provider_id, v.state, v.started_at AS "started_at!", v.ended_at
            FROM visit v JOIN appointment a USING (appointment_id)
-           WHERE v.clinic_id = $1 AND v.started_at >= $2 AND v.state IN ('in_visit', 'ended') ORDER BY v.started_at"#,
+           WHERE v.clinic_id = $1 AND v.started_at > $2 AND v.state IN ('in_visit', 'ended') ORDER BY v.started_at"#,
         clinic,
-        today,
+        at - DAY,
     )
     .fetch_all(tx.connection()?)
     .await?;

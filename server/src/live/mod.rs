@@ -6,6 +6,7 @@
 mod capture;
 mod compose;
 mod documents;
+mod lines;
 mod media;
 mod people;
 mod playback;

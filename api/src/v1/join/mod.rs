@@ -1,12 +1,15 @@
 //! A patient checks in: the link, the date of birth, where they are, the consent, and then a ticket for the room.
 
 mod consent;
+mod devices;
+mod events;
 mod identity;
 mod leave;
 mod location;
 mod open;
 mod state;
 mod ticket;
+mod waiting;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,4 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(consent::consent))
         .routes(routes!(ticket::ticket))
         .routes(routes!(leave::leave))
+        .routes(routes!(events::events))
+        .routes(routes!(waiting::waiting))
+        .routes(routes!(waiting::write))
+        .routes(routes!(devices::devices))
 }

@@ -37,6 +37,9 @@ pub(crate) struct JoinState {
     consent: Option<GivenConsent>,
     #[schema(schema_with = words::visit_state)]
     visit_state: VisitState,
+    /// Why the clinic sent the patient away with a new link; null if it did not, or they came by that link.
+    #[schema(required)]
+    declined: Option<String>,
 }
 
 impl From<join::JoinState> for JoinState {
@@ -52,6 +55,7 @@ impl From<join::JoinState> for JoinState {
             location: state.location.map(Into::into),
             consent: state.consent.map(Into::into),
             visit_state: state.visit_state,
+            declined: state.declined.as_ref().map(shown),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::v1::shapes::IssuedTicket;
     security(("patient" = [])),
     responses(
         (status = 200, body = IssuedTicket),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`join.incomplete`: location or consent is missing; `visit.over`: it has ended or was cancelled"),
+        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`join.incomplete`: location or consent is missing; `visit.over`: it has ended or was cancelled; `visit.declined`: the clinic sent the patient away"),
         SignedIn, Anyone
     )
 )]
@@ -52,6 +52,11 @@ impl From<SeatError> for Problem {
                 StatusCode::CONFLICT,
                 "visit.over",
                 "This visit is over. Ask the clinic for a new appointment if you need one.",
+            ),
+            SeatError::Declined => Self::new(
+                StatusCode::CONFLICT,
+                "visit.declined",
+                "The clinic can't see you now and has sent you a new link. Come back by that link.",
             ),
             SeatError::Failed(error) => error.into(),
         }

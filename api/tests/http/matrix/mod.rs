@@ -12,6 +12,7 @@ mod keys;
 mod patients;
 mod portal;
 mod quality;
+mod queue;
 mod row;
 mod site;
 mod staff;
@@ -41,6 +42,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         keys::ROWS,
         patients::ROWS,
         quality::ROWS,
+        queue::ROWS,
         site::ROWS,
         staff::ROWS,
         visits::ROWS,
