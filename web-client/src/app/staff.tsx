@@ -20,7 +20,7 @@ export async function startStaff(root: HTMLElement): Promise<void> {
     },
   });
   onSignedOut(() => queries.setQueryData(meQuery.queryKey, null));
-  await startTexts(['common', 'staff', 'account', 'patients', 'compliance']);
+  await startTexts(['common', 'staff', 'account', 'patients', 'compliance', 'queue', 'waiting']);
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>

@@ -3,16 +3,15 @@
 import { useEffect, useState } from 'react';
 import type { Call } from '../../call/call';
 import { chime } from '../../call/sound';
-import { clock, clockWithZone } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
-import { Button, Icon, Loading, Notice, Pill } from '../../lib/ui';
+import { Loading } from '../../lib/ui';
 import { useTitle, useWatched } from '../../lib/ui/now';
-import { SelfVideo } from '../stage/media';
 import { Stage } from '../stage/stage';
 import { DeviceCheck } from './device-check';
 import type { Who } from './join';
 import css from './join.module.css';
 import { PatientPage, type Clinic } from './page';
+import { WaitingRoom } from './waiting-room';
 
 interface InCallProps { call: Call; who: Who; clinic: Clinic; steps: number; straightIn: boolean; onEnter: () => void; onLeave: () => void }
 
@@ -31,27 +30,6 @@ export function InCall({ call, who, clinic, steps, straightIn, onEnter, onLeave 
   if (phase?.is === 'waiting') return <WaitingRoom call={call} who={who} clinic={clinic} since={phase.since} returned={wasInside} onLeave={onLeave} />;
   if (straightIn && (!phase || phase.is === 'checking_in')) return <PatientPage clinic={clinic} title={t(who.role ? 'join.greeting.guest' : 'join.greeting', { provider: who.provider_name })}><Loading>{t('join.opening')}</Loading></PatientPage>;
   return <DeviceCheck call={call} clinic={clinic} steps={steps} provider={who.provider_name} onEnter={onEnter} />;
-}
-
-function WaitingRoom({ call, who, clinic, since, returned, onLeave }: { call: Call; who: Who; clinic: Clinic; since: number; returned: boolean; onLeave: () => void }) {
-  const { t, lang } = useText();
-  const { connection, media } = useWatched(call.state);
-  const { cameraTrack } = useWatched(call.devices.state);
-  const provider = who.provider_name;
-  const broken = connection !== 'open' || media === 'lost';
-  return (
-    <PatientPage clinic={clinic} title={t('waiting.title')} next={t('waiting.next')}>
-      {broken
-        ? <Notice tone="warn" live title={t('visit.reconnecting.me')}>{t('visit.reconnecting.me.body')}</Notice>
-        : <p role="status" className={css.waitingState}><Pill tone="accent" icon="clock">{t('waiting.state')}</Pill> <span>{t('waiting.since', { time: clock(lang, since) })}</span></p>}
-      <p className={css.lead}>{returned ? t('waiting.returned', { provider }) : t('waiting.body', { provider })}</p>
-      <p>{t(who.role ? 'waiting.scheduled.guest' : 'waiting.scheduled', { time: clockWithZone(lang, who.starts_at) })}</p>
-      <div className={css.waitingSelf}>
-        {cameraTrack ? <SelfVideo track={cameraTrack} label={t('join.devices.preview')} /> : <p><Icon name="camera_off" />{t('visit.self_off')}</p>}
-      </div>
-      <Button wide onClick={onLeave}>{t('visit.leave')}</Button>
-    </PatientPage>
-  );
 }
 
 function Visit({ call, who, onLeave }: { call: Call; who: Who; onLeave: () => void }) {

@@ -38,6 +38,8 @@ export function PatientVisit({ join }: { join: Join }) {
       return who && <InCall call={step.call} who={who} steps={join.as === 'guest' ? 3 : 4} clinic={clinic} straightIn={step.straightIn} onEnter={() => join.joinWaitingRoom()} onLeave={() => join.leave()} />;
     case 'left':
       return <Left join={join} clinic={clinic} />;
+    case 'declined':
+      return <PatientPage clinic={clinic} title={t('declined.title')} lead={step.words} next={t('declined.next')}><p>{t('declined.body')}</p></PatientPage>;
     case 'over':
       return <Over why={step.why} join={join} clinic={clinic} />;
   }
@@ -58,13 +60,15 @@ function Left({ join, clinic }: { join: Join; clinic: Clinic }) {
   );
 }
 
-function Over({ why, join, clinic }: { why: 'done' | 'ended' | 'replaced' | 'revoked' | 'not_allowed' | 'room_full'; join: Join; clinic: Clinic }) {
+function Over({ why, join, clinic }: { why: 'done' | 'ended' | 'no_show' | 'replaced' | 'revoked' | 'not_allowed' | 'room_full'; join: Join; clinic: Clinic }) {
   const { t } = useText();
   switch (why) {
     case 'done':
       return <PatientPage clinic={clinic} title={t('left.title')} lead={t('ended.body')} next={t('ended.next')} />;
     case 'ended':
       return <PatientPage clinic={clinic} title={t('ended.title')} lead={t('ended.body')} next={t('ended.next')} />;
+    case 'no_show':
+      return <PatientPage clinic={clinic} title={t('no_show.title')} lead={t('no_show.body')} />;
     case 'replaced':
       return (
         <PatientPage clinic={clinic} title={t('ended.replaced.title')} lead={t('ended.replaced.body')}>

@@ -32,7 +32,8 @@ export type Step =
   | { is: 'consent' }
   | { is: 'call'; call: Call; straightIn: boolean }
   | { is: 'left' }
-  | { is: 'over'; why: 'done' | 'ended' | 'replaced' | 'revoked' | 'not_allowed' | 'room_full' };
+  | { is: 'declined'; words: string }
+  | { is: 'over'; why: 'done' | 'ended' | 'no_show' | 'replaced' | 'revoked' | 'not_allowed' | 'room_full' };
 
 export interface JoinView {
   step: Step;
@@ -156,6 +157,8 @@ export class Join {
     this.state.patch({ who, clinic: { clinic_name: who.clinic_name, clinic_phone: who.clinic_phone } });
     if (who.visit_state === 'ended') this.state.patch({ step: { is: 'over', why: 'ended' } });
     else if (who.visit_state === 'cancelled') this.state.patch({ step: { is: 'over', why: 'not_allowed' } });
+    else if (who.visit_state === 'no_show') this.state.patch({ step: { is: 'over', why: 'no_show' } });
+    else if (who.declined !== null) this.state.patch({ step: { is: 'declined', words: who.declined } });
     else if (this.as === 'patient' && !who.location) this.state.patch({ step: { is: 'location' } });
     else if (!who.consent) this.state.patch({ step: { is: 'consent' } });
     else this.#begin(who);
@@ -189,7 +192,20 @@ export class Join {
       return;
     }
     if (ended !== 'replaced') forget(this.#way.line);
+    if (this.as === 'patient' && (ended === 'revoked' || ended === 'not_allowed')) {
+      this.#sentAway(ended);
+      return;
+    }
     this.state.patch({ step: { is: 'over', why: ended === 'visit_ended' ? 'ended' : ended === 'signed_out' ? 'revoked' : ended } });
+  }
+
+  /** Out of the room: if the clinic said why, the page does, too. */
+  #sentAway(ended: 'revoked' | 'not_allowed'): void {
+    const over = () => this.state.patch({ step: { is: 'over', why: ended } });
+    get<JoinState>('/join').then((who) => {
+      if (who.declined !== null) this.#proceed(who);
+      else over();
+    }, over);
   }
 
   #close(): void {

@@ -43,7 +43,7 @@ export function Home({ clinic, person, timeZone, people, onChoose, signOut }: Pa
 function Visits({ items, patient, timeZone }: { items: PortalVisit[]; patient: string; timeZone: string }) {
   const { t } = useText();
   const [now] = useState(() => Date.now());
-  const over = (visit: PortalVisit) => visit.state === 'ended' || visit.state === 'cancelled' || (!visit.can_join && Date.parse(visit.ends_at) < now);
+  const over = (visit: PortalVisit) => visit.state === 'ended' || visit.state === 'cancelled' || visit.state === 'no_show' || (!visit.can_join && Date.parse(visit.ends_at) < now);
   const coming = items.filter((visit) => !over(visit)).reverse();
   const past = items.filter(over);
   return (

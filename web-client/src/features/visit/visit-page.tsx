@@ -28,7 +28,7 @@ function OneVisit({ visit, me }: { visit: Visit; me: Me }) {
   const queries = useQueryClient();
   const hosts = me.role === 'provider' || me.role === 'nurse';
   const [endedHere, setEndedHere] = useState(false);
-  const over = visit.state === 'ended' || visit.state === 'cancelled' || endedHere;
+  const over = visit.state === 'ended' || visit.state === 'cancelled' || visit.state === 'no_show' || endedHere;
   const { call, again } = useHostCall(visit.visit_id, hosts && !over);
   const onEnded = useCallback((why: LinkEnd) => {
     if (why === 'visit_ended') setEndedHere(true);
@@ -69,7 +69,7 @@ function Head({ visit, over }: { visit: Visit; over: boolean }) {
       <h1>{visit.patient.name}</h1>
       <p>{t('visit.born', { date: calendarDate(lang, visit.patient.date_of_birth) })}</p>
       <p>{t('visit.planned', { time: moment(lang, visit.starts_at) })}</p>
-      {over && <Pill tone={visit.state === 'cancelled' ? 'plain' : 'accent'} icon="check">{visit.state === 'cancelled' ? t('state.cancelled') : t('state.ended')}</Pill>}
+      {over && <Pill tone={visit.state === 'cancelled' ? 'plain' : visit.state === 'no_show' ? 'warn' : 'accent'} icon={visit.state === 'no_show' ? 'clock' : 'check'}>{visit.state === 'cancelled' || visit.state === 'no_show' ? t(`state.${visit.state}`) : t('state.ended')}</Pill>}
     </header>
   );
 }

@@ -19,6 +19,14 @@ export type GuestItem = Schemas['GuestItem'];
 export type InvitedGuest = Schemas['InvitedGuest'];
 export type Ticket = Schemas['IssuedTicket'];
 
+export type LinePlace = Schemas['LinePlace'];
+export type WaitingWords = Schemas['WaitingWords'];
+export type WaitingMessages = Schemas['Messages'];
+export type QueueBoard = Schemas['QueueBoard'];
+export type QueueItem = Schemas['QueueItem'];
+export type QueueProvider = Schemas['QueueProvider'];
+export type Declined = Schemas['Declined'];
+
 export type Today = Schemas['Today'];
 export type TodayItem = Schemas['TodayItem'];
 export type VisitState = TodayItem['state'];

@@ -5,9 +5,11 @@ import type { Key as Common } from './common.en';
 import type { Key as Compliance } from './compliance.en';
 import type { Key as Patients } from './patients.en';
 import type { Key as Portal } from './portal.en';
+import type { Key as Queue } from './queue.en';
 import type { Key as Staff } from './staff.en';
+import type { Key as Waiting } from './waiting.en';
 
-export type TextKey = Account | Common | Compliance | Patients | Portal | Staff;
+export type TextKey = Account | Common | Compliance | Patients | Portal | Queue | Staff | Waiting;
 
 export const catalogues = {
   account: { en: () => import('./account.en'), es: () => import('./account.es') },
@@ -15,7 +17,9 @@ export const catalogues = {
   compliance: { en: () => import('./compliance.en'), es: () => import('./compliance.es') },
   patients: { en: () => import('./patients.en'), es: () => import('./patients.es') },
   portal: { en: () => import('./portal.en'), es: () => import('./portal.es') },
+  queue: { en: () => import('./queue.en'), es: () => import('./queue.es') },
   staff: { en: () => import('./staff.en'), es: () => import('./staff.es') },
+  waiting: { en: () => import('./waiting.en'), es: () => import('./waiting.es') },
 } as const;
 
 export type Area = keyof typeof catalogues;
