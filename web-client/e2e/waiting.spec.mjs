@@ -83,8 +83,15 @@ describe('the waiting room', { timeout: 300_000 }, () => {
   step('a reload and a killed server take nobody’s place', async () => {
     await second.reloadsWaiting();
     await second.sees('before you');
+    const standing = async () => (await desk.api('/queue')).items.filter((item) => item.place).map(({ visit_id: id, place, waiting_since: since }) => ({ id, place, since }));
+    const before = await standing();
+    assert.equal(before.length, 2);
     await server.kill();
     await server.startAgain();
+    assert.deepEqual(await standing(), before);
+    // Both pages are back: what is said now reaches them (the steps below), and their sockets are open.
+    await until(async () => (await server.metric('bedside_signaling_connections')) === 2, { what: 'both are back in their rooms' });
+    assert.deepEqual(await standing(), before);
     await second.sees('before you');
     await first.sees('You are next');
     await row(demo.visits[0].patient_name).getByText('No. 1 in line').waitFor();

@@ -65,11 +65,11 @@ function Standing({ place, provider }: { place: LinePlace | null; provider: stri
   const { t } = useText();
   if (!place) return null;
   return (
-    <dl className={css.standing} role="status">
+    <div role="status"><dl className={css.standing}>
       {place.place !== null && <div><dt>{t('waiting.place')}</dt><dd>{place.place === 1 ? t('waiting.place.next') : t('waiting.place.ahead', { n: place.place - 1 })}</dd></div>}
       <div><dt>{t('waiting.wait')}</dt><dd>{waitText(t, place)}</dd></div>
       {place.late_min !== null && <div className={css.late}><dt className="visually-hidden">{t('waiting.late')}</dt><dd>{t('waiting.late.about', { provider, minutes: place.late_min })}</dd></div>}
-    </dl>
+    </dl></div>
   );
 }
 

@@ -27,7 +27,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
         </nav>
         <div className={css.account}>
           <Link to="/app/account" className={css.face} aria-label={t('nav.account')}><Icon name="person" /></Link>
-          <Link to="/app/account" className={css.who} aria-label={t('nav.account')}><span>{me.name}</span> <span>{t(`role.${me.role}`)}, {me.clinic.name}</span></Link>
+          <Link to="/app/account" className={css.who}><span className="visually-hidden">{t('nav.account')}</span> <span>{me.name}</span> <span>{t(`role.${me.role}`)}, {me.clinic.name}</span></Link>
           <LanguageSwitch className={css.lang} />
           <Button kind="quiet" onClick={() => void signOut(queries)}>{t('sign_out')}</Button>
         </div>

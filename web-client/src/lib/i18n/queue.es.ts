@@ -4,7 +4,7 @@ import type { Key } from './queue.en';
 
 export const texts: Record<Key, string> = {
   'queue.tools': 'Sala de espera',
-  'queue.late': 'Voy con retraso',
+  'queue.late': 'Avisar de retraso',
   'queue.late.intro': 'Se avisa a quienes esperan a este profesional. Vale cuatro horas, o hasta que lo cambie.',
   'queue.late.by': 'Cuánto retraso',
   'queue.late.none': 'A la hora',
