@@ -19,7 +19,7 @@ const CLEAN = 'me';
 
 /** Who has come: what both kinds of people have in common, and what only one has. */
 export type Who = Pick<JoinState & GuestState, 'visit_id' | 'provider_name' | 'clinic_name' | 'clinic_phone' | 'starts_at' | 'consent' | 'visit_state'>
-  & Partial<Pick<JoinState, 'location'> & Pick<GuestState, 'role' | 'name'>>;
+  & Partial<Pick<JoinState, 'location' | 'declined'> & Pick<GuestState, 'role' | 'name'>>;
 
 export type Step =
   | { is: 'opening' }
@@ -158,7 +158,7 @@ export class Join {
     if (who.visit_state === 'ended') this.state.patch({ step: { is: 'over', why: 'ended' } });
     else if (who.visit_state === 'cancelled') this.state.patch({ step: { is: 'over', why: 'not_allowed' } });
     else if (who.visit_state === 'no_show') this.state.patch({ step: { is: 'over', why: 'no_show' } });
-    else if (who.declined !== null) this.state.patch({ step: { is: 'declined', words: who.declined } });
+    else if (who.declined) this.state.patch({ step: { is: 'declined', words: who.declined } });
     else if (this.as === 'patient' && !who.location) this.state.patch({ step: { is: 'location' } });
     else if (!who.consent) this.state.patch({ step: { is: 'consent' } });
     else this.#begin(who);
@@ -203,7 +203,7 @@ export class Join {
   #sentAway(ended: 'revoked' | 'not_allowed'): void {
     const over = () => this.state.patch({ step: { is: 'over', why: ended } });
     get<JoinState>('/join').then((who) => {
-      if (who.declined !== null) this.#proceed(who);
+      if (who.declined) this.#proceed(who);
       else over();
     }, over);
   }
