@@ -32,6 +32,7 @@ describe('the waiting room', { timeout: 300_000 }, () => {
     const modal = (await page.locator('dialog[open]').count()) > 0;
     for (const lang of modal ? ['en'] : ['es', 'en']) {
       await page.locator(`button[lang=${lang}]:visible`).first().click({ timeout: 2_000 }).catch(() => {});
+      await page.waitForFunction((wanted) => document.documentElement.lang === wanted, lang);
       for (const [size, viewport] of [['phone', PHONE], ['desk', DESK]]) {
         await page.setViewportSize(viewport);
         await page.evaluate(() => document.fonts.ready);
@@ -67,10 +68,19 @@ describe('the waiting room', { timeout: 300_000 }, () => {
       };
     });
     first = await Patient.at({ base: server.base, visit: demo.visits[0] });
-    await first.checksIn();
+    await first.opensLink();
+    await first.confirmsDateOfBirth();
+    await first.saysWhereTheyAre();
+    await first.agrees();
+    // The connection is measured on the very transport that the visit uses.
+    await first.page.getByText('Good connection').click();
+    await first.sees('Time for an answer');
+    await looksRight(first, 'devices-numbers');
+    await first.joinsWaitingRoom();
     await first.sees('You are next');
     await first.sees('We can’t say yet');
     await row(demo.visits[0].patient_name).getByText('No. 1 in line').waitFor();
+    await row(demo.visits[0].patient_name).getByText('Ready', { exact: true }).waitFor();
     await until(() => desk.page.evaluate(() => window.__rings), { what: 'the arrival is heard' });
     second = await Patient.at({ base: server.base, visit: demo.visits[1] });
     await second.checksIn();

@@ -9,6 +9,6 @@ import { startTexts } from '../lib/i18n/text';
 export async function startPatient(root: HTMLElement, as: 'patient' | 'guest'): Promise<void> {
   const join = new Join(as);
   void join.start();
-  await startTexts(['common', 'waiting']);
+  await startTexts(['common', 'devices', 'waiting']);
   createRoot(root).render(<StrictMode><PatientVisit join={join} /></StrictMode>);
 }

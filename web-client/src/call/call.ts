@@ -4,6 +4,7 @@
 import { Store } from '../lib/store';
 import { backoffMs } from './backoff';
 import { Devices } from './devices';
+import { NetworkReading, NOT_MEASURED, type NetworkFound } from './network';
 import { Link, type LinkEnd, type TicketAnswer } from './link';
 import { Peer } from './peer';
 import { framesByMid, QualityReading, signsOfLife, type Report, type StatsEntry } from './stats';
@@ -56,6 +57,8 @@ export class Call {
     connection: 'connecting', ended: null, media: 'none', room: null, remote: [], chat: [], refusal: null,
   });
   readonly devices: Devices;
+  /** The connection in numbers, for as long as nobody was let in. */
+  readonly network = new Store<NetworkFound>(NOT_MEASURED);
   readonly #link: Link;
   #peer: Peer | null = null;
   /** The server's relays, with credentials as fresh as the link. */
@@ -64,6 +67,7 @@ export class Call {
   #frames = new Map<string, { count: number; at: number }>();
   readonly #demands = new Map<string, number>();
   readonly #quality = new QualityReading();
+  readonly #network = new NetworkReading();
   #lastQuality = 0;
   #life = { signs: -1, at: 0, suspect: false };
   #refusals = 0;
@@ -244,6 +248,7 @@ export class Call {
     this.#peer?.close();
     this.#peer = null;
     this.#quality.restart();
+    this.#network.restart();
     this.#frames.clear();
     this.#life = { signs: -1, at: 0, suspect: false };
   }
@@ -328,6 +333,7 @@ export class Call {
       if (was?.count !== count) this.#frames.set(mid, { count, at: now });
     }
     this.#publishRemote();
+    if (peer.state.get() === 'connected') this.network.set(this.#network.read(report, now, this.devices.state.get().cameraTrack !== null));
     this.#checkLife(signsOfLife(report), now);
     if (now - this.#lastQuality >= QUALITY_EVERY_MS - LOOK_EVERY_MS / 2) {
       this.#lastQuality = now;

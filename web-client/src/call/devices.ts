@@ -27,6 +27,10 @@ export interface DevicesState {
   speakerId: string;
 }
 
+/** What was chosen on this device before. */
+const KEPT = 'bedside.devices';
+type Kept = Partial<Record<'camera' | 'microphone' | 'speaker', string>>;
+
 const CAMERA: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 }, facingMode: 'user' };
 const MICROPHONE: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
 
@@ -47,12 +51,13 @@ export class Devices {
     speakerId: '',
   });
   #closed = false;
+  readonly #kept: Kept = keptDevices();
 
   /** Asks for both at once, so that the browser asks the person once. If that fails, for each alone: one missing device must not take the other along. */
   async start(): Promise<void> {
     const media = this.#media();
     if (!media) return;
-    this.state.patch({ camera: { is: 'starting' }, microphone: { is: 'starting' } });
+    this.state.patch({ camera: { is: 'starting' }, microphone: { is: 'starting' }, speakerId: this.#kept.speaker ?? '' });
     media.addEventListener('devicechange', this.#changed);
     try {
       const stream = await media.getUserMedia({ audio: this.#wanted('microphone'), video: this.#wanted('camera') });
@@ -78,10 +83,12 @@ export class Devices {
 
   async choose(kind: 'camera' | 'microphone', id: string): Promise<void> {
     this.state.patch(kind === 'camera' ? { cameraId: id } : { microphoneId: id });
+    this.#remember(kind, id);
     await this.#one(kind);
   }
 
   chooseSpeaker(id: string): void {
+    this.#remember('speaker', id);
     this.state.patch({ speakerId: id });
   }
 
@@ -122,6 +129,11 @@ export class Devices {
 
   #wanted(kind: 'camera' | 'microphone'): MediaTrackConstraints {
     const { cameraId, microphoneId } = this.state.get();
+    // One that was chosen before and is not there today must not keep another from being used.
+    const kept = this.#kept[kind];
+    if (kept && !(kind === 'camera' ? cameraId : microphoneId)) {
+      return kind === 'camera' ? { ...CAMERA, facingMode: undefined, deviceId: { ideal: kept } } : { ...MICROPHONE, deviceId: { ideal: kept } };
+    }
     if (kind === 'camera') return cameraId ? { ...CAMERA, facingMode: undefined, deviceId: { exact: cameraId } } : CAMERA;
     return microphoneId ? { ...MICROPHONE, deviceId: { exact: microphoneId } } : MICROPHONE;
   }
@@ -177,12 +189,31 @@ export class Devices {
     this.state.patch(kind === 'camera' ? { camera: { is: 'off' }, cameraTrack: null } : { microphone: { is: 'off' }, microphoneTrack: null, interrupted: false });
   }
 
+  #remember(kind: keyof Kept, id: string): void {
+    if (id) this.#kept[kind] = id;
+    else delete this.#kept[kind];
+    try {
+      localStorage.setItem(KEPT, JSON.stringify(this.#kept));
+    } catch {
+      // Storage may be refused; the choice then lasts as long as the page.
+    }
+  }
+
   #changed = (): void => void this.#list();
 
   async #list(): Promise<void> {
     const all = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     const of = (kind: MediaDeviceKind) => all.filter((device) => device.kind === kind && device.deviceId !== '').map(({ deviceId, label }) => ({ id: deviceId, label }));
     this.state.patch({ cameras: of('videoinput'), microphones: of('audioinput'), speakers: of('audiooutput') });
+  }
+}
+
+function keptDevices(): Kept {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(KEPT) ?? '{}');
+    return typeof kept === 'object' && kept !== null ? (kept as Kept) : {};
+  } catch {
+    return {};
   }
 }
 

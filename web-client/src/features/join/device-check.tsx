@@ -10,7 +10,9 @@ import { Button, Icon, Notice } from '../../lib/ui';
 import { useWatched } from '../../lib/ui/now';
 import { DevicePickers, useChoices } from '../stage/device-pickers';
 import { SelfVideo } from '../stage/media';
+import { DeviceHelp } from './device-help';
 import css from './join.module.css';
+import { Network } from './network';
 import { PatientPage, type Clinic } from './page';
 
 const HOPELESS: ReadonlySet<DeviceProblem> = new Set(['unsupported', 'insecure']);
@@ -20,7 +22,9 @@ export function DeviceCheck({ call, clinic, steps, provider, onEnter }: { call: 
   const devices = useWatched(call.devices.state);
   const { connection, media } = useWatched(call.state);
   const choices = useChoices(call);
+  const network = useWatched(call.network);
   const [entering, setEntering] = useState(false);
+  const [helping, setHelping] = useState<DeviceProblem | null>(null);
   const asking = devices.camera.is === 'starting' && devices.microphone.is === 'starting';
   const cameraProblem = devices.camera.is === 'failed' ? devices.camera.problem : null;
   const microphoneProblem = devices.microphone.is === 'failed' ? devices.microphone.problem : null;
@@ -29,11 +33,15 @@ export function DeviceCheck({ call, clinic, steps, provider, onEnter }: { call: 
   // A connection of several seconds needs no alarm; one that does not come needs words.
   const late = useLate(!ready, 8_000);
 
+  const again = (kind: 'camera' | 'microphone') => void (kind === 'camera' && microphoneProblem ? call.devices.start() : call.devices.choose(kind, ''));
   const problem = (kind: 'camera' | 'microphone', of: DeviceProblem) => (
-    <Notice tone="warn" live title={t(`device.${kind}.${of}`)} action={HOPELESS.has(of) ? undefined : <Button onClick={() => void (kind === 'camera' && microphoneProblem ? call.devices.start() : call.devices.choose(kind, ''))}>{t('try_again')}</Button>}>
+    <Notice tone="warn" live title={t(`device.${kind}.${of}`)} action={<><Button onClick={() => setHelping(of)}>{t('help.show')}</Button>{!HOPELESS.has(of) && <Button onClick={() => again(kind)}>{t('try_again')}</Button>}</>}>
       {t(`device.fix.${of}`)} {of !== 'unsupported' && of !== 'insecure' && t(kind === 'camera' ? 'join.devices.without_camera' : 'join.devices.without_microphone', { provider })}
     </Notice>
   );
+  if (helping && (cameraProblem || microphoneProblem)) {
+    return <DeviceHelp problem={helping} clinic={clinic} onAgain={() => again(cameraProblem ? 'camera' : 'microphone')} onBack={() => setHelping(null)} />;
+  }
   return (
     <PatientPage clinic={clinic} step={[steps, steps]} title={t('join.devices.title')} lead={hopeless ? undefined : t('join.devices.intro')} next={t('join.devices.next', { provider })}>
       {asking && <Notice tone="accent" live title={t('join.devices.asking.title')}>{t('join.devices.asking.body')}</Notice>}
@@ -51,6 +59,7 @@ export function DeviceCheck({ call, clinic, steps, provider, onEnter }: { call: 
         <Icon name={ready ? 'check' : late ? 'warning' : 'clock'} />
         {ready ? t('join.devices.ready') : late ? t('join.devices.no_connection') : t('join.devices.connecting')}
       </p>
+      {ready && <Network found={network} />}
       <Button
         kind="primary" large wide busy={entering && connection !== 'open'}
         disabled={hopeless || asking}

@@ -130,7 +130,19 @@ export class Join {
     const { who } = this.state.get();
     if (who) keep(this.#way.line, who.visit_id);
     this.#wasInLine = true;
+    this.#reportDevices();
     this.#call?.joinWaitingRoom();
+  }
+
+  /** Staff see what works before they let anybody in. Nothing hangs on it, so nobody waits for it. */
+  #reportDevices(): void {
+    if (this.as !== 'patient' || !this.#call) return;
+    const { camera, microphone } = this.#call.devices.state.get();
+    const { grade, roundTripMs, loss, upKbps } = this.#call.network.get();
+    const works = ({ is }: typeof camera) => (is === 'failed' || is === 'off' ? 'failed' : 'works');
+    void put<undefined>('/join/devices', {
+      camera: works(camera), microphone: works(microphone), network: grade, round_trip_ms: roundTripMs, loss, up_kbps: upKbps, down_kbps: null,
+    }).catch(() => undefined);
   }
 
   leave(): void {
