@@ -205,6 +205,9 @@ export class Devices {
     const all = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     const of = (kind: MediaDeviceKind) => all.filter((device) => device.kind === kind && device.deviceId !== '').map(({ deviceId, label }) => ({ id: deviceId, label }));
     this.state.patch({ cameras: of('videoinput'), microphones: of('audioinput'), speakers: of('audiooutput') });
+    // A speaker that was chosen before and is not there today would play to nobody.
+    const { speakers, speakerId } = this.state.get();
+    if (speakerId && speakers.length && !speakers.some(({ id }) => id === speakerId)) this.state.patch({ speakerId: '' });
   }
 }
 
