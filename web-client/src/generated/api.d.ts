@@ -226,6 +226,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/announcements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say something to all who wait
+         * @description It stands for 8 hours, or until it is ended.
+         */
+        post: operations["announce"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/announcements/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End an announcement */
+        delete: operations["end_announcement"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/appointments": {
         parameters: {
             query?: never;
@@ -1046,6 +1083,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/join/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Report what the device check found */
+        put: operations["report_devices"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's place in line, as server-sent events
+         * @description `event: line` with a `LinePlace`, at once and after every change; `event: signed_out`: the session has ended, and so
+         *     does the stream. Watching does not keep a session alive.
+         */
+        get: operations["watch_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/join/identity": {
         parameters: {
             query?: never;
@@ -1100,6 +1175,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/join/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write to the clinic while waiting */
+        post: operations["write_while_waiting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/join/open": {
         parameters: {
             query?: never;
@@ -1131,6 +1223,23 @@ export interface paths {
         put?: never;
         /** A ticket for the patient's websocket */
         post: operations["patient_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is said to the patient while they wait */
+        get: operations["waiting_words"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2156,6 +2265,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The lines
+         * @description `GET /events` says when to ask again.
+         */
+        get: operations["queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings/{id}/media": {
         parameters: {
             query?: never;
@@ -2229,6 +2358,26 @@ export interface paths {
          * @description Their sessions and websockets end within a second. What they wrote stays. Needs a fresh second factor.
          */
         post: operations["deactivate_staff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/{id}/delay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say how late a provider runs
+         * @description All who wait for them are told. It holds for 4 hours.
+         */
+        put: operations["say_delay"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2410,6 +2559,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a patient away with a reason and a new link
+         * @description The former link is withdrawn. The patient reads the reason.
+         */
+        post: operations["decline_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/expect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Expect a patient again who was noted as not coming */
+        post: operations["expect_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/guests": {
         parameters: {
             query?: never;
@@ -2466,6 +2652,66 @@ export interface paths {
          * @description Who came by it is out of the visit at once and can't come back.
          */
         delete: operations["revoke_guest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a patient on hold
+         * @description They read the words, keep their moment, and stand in nobody's way until they are put back.
+         */
+        post: operations["hold_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move a patient to another provider
+         * @description Before they are let in. The appointment is the other provider's now, and may overlap theirs; the patient is told.
+         */
+        post: operations["move_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/no-show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note that a patient did not come
+         * @description Once their time has begun, and unless they wait or were let in.
+         */
+        post: operations["mark_no_show"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2571,6 +2817,61 @@ export interface paths {
         get: operations["timeline"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/wait": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a patient who was on hold back in line */
+        post: operations["return_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/waiting-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a patient who waits and staff wrote */
+        get: operations["waiting_chat"];
+        put?: never;
+        /**
+         * Write to a patient who waits
+         * @description What the patient wrote before counts as read.
+         */
+        post: operations["write_waiting_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/waiting-chat/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that what the patient wrote was read */
+        post: operations["saw_waiting_chat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2752,6 +3053,24 @@ export interface components {
          * @enum {string}
          */
         AllergyStatus: "active" | "inactive" | "resolved";
+        /** @description It is said. */
+        Announced: {
+            /** Format: uuid */
+            announcement_id: string;
+        };
+        /** @description Something that is said to all who wait. */
+        Announcement: {
+            /** Format: uuid */
+            announcement_id: string;
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: uuid
+             * @description For whose patients; null: everybody's.
+             */
+            provider_id: string | null;
+            words: string;
+        };
         Arrival: {
             /** @description How the others see the guest; at most 100 characters. */
             name: string;
@@ -3130,6 +3449,20 @@ export interface components {
          * @enum {string}
          */
         Criticality: "low" | "high" | "unable_to_assess";
+        /** @description The patient's new link, shown this once; it was mailed, too. */
+        Declined: {
+            /** Format: date-time */
+            expires_at: string;
+            link: string;
+        };
+        /** @description How late. */
+        Delay: {
+            /**
+             * Format: int32
+             * @description 0 takes it back.
+             */
+            minutes: number;
+        };
         /** @description Everything that is known of who a patient is. Only the name and the date of birth are needed. */
         Demographics: {
             /** @description Postal addresses. */
@@ -3348,6 +3681,35 @@ export interface components {
         ForgottenPassword: {
             email: string;
         };
+        /** @description What a device check found. */
+        FoundDevices: {
+            /** @enum {string} */
+            camera: "works" | "failed";
+            /**
+             * Format: int32
+             * @description Kilobits a second from the clinic.
+             */
+            down_kbps: number | null;
+            /**
+             * Format: float
+             * @description Part of packets lost.
+             */
+            loss: number | null;
+            /** @enum {string} */
+            microphone: "works" | "failed";
+            /** @enum {string} */
+            network: "good" | "weak" | "bad" | "unknown";
+            /**
+             * Format: float
+             * @description Null if it was not measured; so are the next three.
+             */
+            round_trip_ms: number | null;
+            /**
+             * Format: int32
+             * @description Kilobits a second towards the clinic.
+             */
+            up_kbps: number | null;
+        };
         /** @description A consent that was given. */
         GivenConsent: {
             /**
@@ -3452,7 +3814,7 @@ export interface components {
             /** Format: uuid */
             visit_id: string;
             /** @enum {string} */
-            visit_state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled";
+            visit_state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled" | "no_show";
         };
         /** @description Who is or was invited, and whom of the staff one could ask. */
         Guests: {
@@ -3552,6 +3914,8 @@ export interface components {
             clinic_name: string;
             clinic_phone: string;
             consent: components["schemas"]["GivenConsent"] | null;
+            /** @description Why the clinic sent the patient away with a new link; null if it did not, or they came by that link. */
+            declined: string | null;
             /** Format: date-time */
             ends_at: string;
             location: components["schemas"]["Location"] | null;
@@ -3562,7 +3926,7 @@ export interface components {
             /** Format: uuid */
             visit_id: string;
             /** @enum {string} */
-            visit_state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled";
+            visit_state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled" | "no_show";
         };
         KeyAnswer: {
             /** @description `AuthenticationResponseJSON`: what `credential.toJSON()` gives. */
@@ -3573,6 +3937,27 @@ export interface components {
          * @enum {string}
          */
         Lang: "en" | "es";
+        /** @description Where a patient stands. */
+        LinePlace: {
+            /** @description Asked to wait aside. */
+            held: boolean;
+            /**
+             * Format: int32
+             * @description How late the provider runs, minutes; null if not late.
+             */
+            late_min: number | null;
+            /**
+             * Format: int32
+             * @description From 1; null on hold, or while not in line.
+             */
+            place: number | null;
+            wait: components["schemas"]["WaitMinutes"] | null;
+            /**
+             * Format: int64
+             * @description Another number: something else is said in `/join/waiting`.
+             */
+            words: number;
+        };
         Link: {
             /** @description What follows `/v/` in the link. */
             token: string;
@@ -3716,9 +4101,38 @@ export interface components {
              */
             version: number;
         };
+        /** @description One line. */
+        Message: {
+            /** Format: date-time */
+            at: string;
+            /** @description Who of the staff wrote it; null: the patient. */
+            by_name: string | null;
+            /** Format: uuid */
+            message_id: string;
+            words: string;
+        };
+        /** @description What was written, in order. */
+        Messages: {
+            items: components["schemas"]["Message"][];
+        };
+        /** @description To whom. */
+        Move: {
+            /** Format: uuid */
+            provider_id: string;
+        };
         NewAddendum: {
             /** @description At most 100,000 bytes. */
             body: string;
+        };
+        /** @description Something to say. */
+        NewAnnouncement: {
+            /**
+             * Format: uuid
+             * @description To whose patients; null: to everybody's.
+             */
+            provider_id: string | null;
+            /** @description 1 to 500 characters. */
+            words: string;
         };
         NewAppCode: {
             /** @description Six digits that the new app shows. */
@@ -3786,6 +4200,16 @@ export interface components {
             name: string;
             /** @enum {string} */
             role: "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance";
+        };
+        /** @description A line to write. */
+        NewMessage: {
+            /**
+             * Format: uuid
+             * @description Chosen by the sender; sent twice, it is written once.
+             */
+            message_id: string;
+            /** @description 1 to 500 characters. */
+            words: string;
         };
         /** @description Somebody to put on record. */
         NewPatient: {
@@ -4175,7 +4599,7 @@ export interface components {
             /** Format: date-time */
             starts_at: string;
             /** @enum {string} */
-            state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled";
+            state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled" | "no_show";
             /** Format: uuid */
             visit_id: string;
             /** @enum {string} */
@@ -4297,6 +4721,102 @@ export interface components {
             items: components["schemas"]["QualityVisit"][];
             /** @description Null on the last page. */
             next_cursor: string | null;
+        };
+        /** @description The lines that one may see. */
+        QueueBoard: {
+            /** @description What is said to all who wait, newest first. */
+            announcements: components["schemas"]["Announcement"][];
+            /** @description Visits that are not over, by start. */
+            items: components["schemas"]["QueueItem"][];
+            /** @description Everybody who treats. */
+            providers: components["schemas"]["QueueProvider"][];
+        };
+        /** @description What a device check found. */
+        QueueDevices: {
+            /** @enum {string} */
+            camera: "works" | "failed";
+            /** @enum {string} */
+            microphone: "works" | "failed";
+            /** @enum {string} */
+            network: "good" | "weak" | "bad" | "unknown";
+        };
+        /** @description One patient on the way in. */
+        QueueItem: {
+            /**
+             * Format: date-time
+             * @description Sent away then with a new link, and not back yet.
+             */
+            declined_at: string | null;
+            /**
+             * Format: date-time
+             * @description Put on hold then.
+             */
+            held_since: string | null;
+            /**
+             * Format: date-time
+             * @description Moved here then from another provider.
+             */
+            moved_at: string | null;
+            /**
+             * Format: date-time
+             * @description From then on, who has not come is probably not coming.
+             */
+            no_show_from: string;
+            /**
+             * Format: int32
+             * @description From 1; null while not waiting, or on hold.
+             */
+            place: number | null;
+            /** Format: uuid */
+            provider_id: string;
+            ready: components["schemas"]["QueueReady"];
+            /**
+             * Format: int64
+             * @description Lines that the patient wrote and nobody has read.
+             */
+            unread: number;
+            /**
+             * Format: int32
+             * @description Goes back with a deed, as `If-Match` in quotes.
+             */
+            version: number;
+            /** Format: uuid */
+            visit_id: string;
+            wait: components["schemas"]["WaitMinutes"] | null;
+            /**
+             * Format: date-time
+             * @description In the waiting room since.
+             */
+            waiting_since: string | null;
+        };
+        /** @description Somebody who treats. */
+        QueueProvider: {
+            /**
+             * Format: int32
+             * @description How late, minutes: as was said, or else learned from who waits; null if not late.
+             */
+            late_min: number | null;
+            name: string;
+            /** @description It was said, and can be taken back. */
+            said: boolean;
+            /** Format: uuid */
+            staff_id: string;
+        };
+        /** @description What a patient has done on the way in. */
+        QueueReady: {
+            /** @description Agreed to the visit by video. */
+            consent: boolean;
+            devices: components["schemas"]["QueueDevices"] | null;
+            /** @description Said where they are. */
+            location: boolean;
+        };
+        /** @description What came of a deed. */
+        QueueVersion: {
+            /**
+             * Format: int32
+             * @description The visit's version now: goes back with the next deed.
+             */
+            version: number;
         };
         /** @description One recording. What is known of the file is null until it is `ready`. */
         RecordingItem: {
@@ -4565,7 +5085,7 @@ export interface components {
             /** Format: date-time */
             starts_at: string;
             /** @enum {string} */
-            state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled";
+            state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled" | "no_show";
             /** Format: uuid */
             visit_id: string;
             /** @enum {string} */
@@ -4651,7 +5171,7 @@ export interface components {
              */
             starts_at: string;
             /** @enum {string} */
-            state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled";
+            state: "booked" | "checking_in" | "waiting" | "in_visit" | "ended" | "cancelled" | "no_show";
             /** Format: uuid */
             visit_id: string;
         };
@@ -4667,6 +5187,40 @@ export interface components {
             /** Format: uuid */
             patient_id: string;
         };
+        /** @description How long somebody will probably wait, in steps of five minutes. */
+        WaitMinutes: {
+            /**
+             * Format: int32
+             * @description At least.
+             */
+            from: number;
+            /**
+             * Format: int32
+             * @description At most.
+             */
+            to: number;
+        };
+        /** @description Something that is said to all who wait. */
+        WaitingAnnouncement: {
+            /** Format: uuid */
+            announcement_id: string;
+            /** Format: date-time */
+            at: string;
+            words: string;
+        };
+        /** @description What is said to one who waits. */
+        WaitingWords: {
+            /** @description To all who wait, newest first. */
+            announcements: components["schemas"]["WaitingAnnouncement"][];
+            /** @description Said with the hold; null if not on hold. */
+            hold: string | null;
+            /** @description To and from this patient. */
+            messages: components["schemas"]["Messages"];
+            /** @description With whom before; null if the patient was not moved. */
+            moved_from: string | null;
+            /** @description With whom, by now. */
+            provider_name: string;
+        };
         /** @description Ways to confirm. */
         WaysToConfirm: {
             factors: ("totp" | "webauthn")[];
@@ -4676,6 +5230,11 @@ export interface components {
         WhyReset: {
             /** @description How it was made sure who asks, for the audit log. */
             reason: string;
+        };
+        /** @description Words to one who waits. */
+        Words: {
+            /** @description 1 to 500 characters; the patient reads them. */
+            words: string;
         };
         /** @description Who wrote a version. */
         Writer: {
@@ -5679,6 +6238,194 @@ export interface operations {
             };
             /** @description `webauthn.unavailable`: the site has no domain name */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    announce: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAnnouncement"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announced"];
+                };
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_said`: no such provider, or too many stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_announcement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Announcement */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended, now or before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9927,6 +10674,173 @@ export interface operations {
             };
         };
     };
+    report_devices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundDevices"];
+            };
+        };
+        responses: {
+            /** @description Stored; replaces what was found before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_line: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["LinePlace"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     confirm_identity: {
         parameters: {
             query?: never;
@@ -10198,6 +11112,118 @@ export interface operations {
             };
         };
     };
+    write_while_waiting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMessage"];
+            };
+        };
+        responses: {
+            /** @description Written, now or before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `waiting_chat.not_waiting`; `waiting_chat.full`; `waiting_chat.id_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     open_link: {
         parameters: {
             query?: never;
@@ -10337,8 +11363,72 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `join.incomplete`: location or consent is missing; `visit.over`: it has ended or was cancelled */
+            /** @description `join.incomplete`: location or consent is missing; `visit.over`: it has ended or was cancelled; `visit.declined`: the clinic sent the patient away */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    waiting_words: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingWords"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16633,6 +17723,70 @@ export interface operations {
             };
         };
     };
+    queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueBoard"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     play_recording: {
         parameters: {
             query?: never;
@@ -17013,6 +18167,130 @@ export interface operations {
             };
             /** @description `staff.last_admin`: the clinic would have no administrator; `staff.changed`: the account does not work now */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    say_delay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Provider */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Delay"];
+            };
+        };
+        responses: {
+            /** @description Said */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_said`: not a provider */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18010,6 +19288,267 @@ export interface operations {
             };
         };
     };
+    decline_patient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version that was read in `/queue`, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Words"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Declined"];
+                };
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_now` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.changed_elsewhere` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `if_match.missing` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    expect_again: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version that was read in `/queue`, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueVersion"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_now` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.changed_elsewhere` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `if_match.missing` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     guests: {
         parameters: {
             query?: never;
@@ -18377,6 +19916,413 @@ export interface operations {
             };
             /** @description `not_found`: no such thing, or not for this person: both look alike */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hold_patient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version that was read in `/queue`, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Words"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueVersion"];
+                };
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_now` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.changed_elsewhere` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `if_match.missing` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    move_patient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version that was read in `/queue`, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Move"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueVersion"];
+                };
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_now`; `queue.same_provider`: theirs already, or no such provider */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.changed_elsewhere` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `if_match.missing` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_no_show: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version that was read in `/queue`, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueVersion"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_now` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.changed_elsewhere` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `if_match.missing` */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19063,6 +21009,396 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Timeline"];
                 };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    return_patient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version that was read in `/queue`, in quotes */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueVersion"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.not_now` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.changed_elsewhere` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `if_match.missing` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    waiting_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Messages"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write_waiting_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMessage"];
+            };
+        };
+        responses: {
+            /** @description Written, now or before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`: not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `signed_out`: no session, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the role alone refuses; `second_factor.stale`: confirm the second factor, then repeat; `origin.foreign`: not from our pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no such thing, or not for this person: both look alike */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `waiting_chat.not_waiting`; `waiting_chat.full`; `waiting_chat.id_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_large`: over 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.not_json`: another content type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many requests; `Retry-After` says when to go on */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: a fault of ours */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `timeout`: nothing was changed, or it is not known; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saw_waiting_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Visit */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Noted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `signed_out`: no session, or it has ended */
             401: {
