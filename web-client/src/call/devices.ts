@@ -29,7 +29,7 @@ export interface DevicesState {
 
 /** What was chosen on this device before. */
 const KEPT = 'bedside.devices';
-type Kept = Partial<Record<'camera' | 'microphone' | 'speaker', string>>;
+type Kept = Partial<Record<'camera' | 'microphone' | 'speaker', string | undefined>>;
 
 const CAMERA: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 }, facingMode: 'user' };
 const MICROPHONE: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
@@ -51,7 +51,7 @@ export class Devices {
     speakerId: '',
   });
   #closed = false;
-  readonly #kept: Kept = keptDevices();
+  #kept: Kept = keptDevices();
 
   /** Asks for both at once, so that the browser asks the person once. If that fails, for each alone: one missing device must not take the other along. */
   async start(): Promise<void> {
@@ -190,8 +190,7 @@ export class Devices {
   }
 
   #remember(kind: keyof Kept, id: string): void {
-    if (id) this.#kept[kind] = id;
-    else delete this.#kept[kind];
+    this.#kept = { ...this.#kept, [kind]: id || undefined };
     try {
       localStorage.setItem(KEPT, JSON.stringify(this.#kept));
     } catch {
