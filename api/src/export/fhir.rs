@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use records::attachments::Opened;
 use records::patients::demographics::{Demographics, SexAtBirth, Use};
 use records::patients::export::{Access, Consent, Everything, Visit};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::fhir_lists;
+use super::{document_file, fhir_lists};
 
 /// All resources, each with a `urn:uuid` of its own by which the others refer to it.
 pub(super) fn bundle(everything: &Everything, notes: &[(String, usize)]) -> Value {
@@ -23,6 +24,9 @@ pub(super) fn bundle(everything: &Everything, notes: &[(String, usize)]) -> Valu
     for (file, nth) in notes {
         let id = Uuid::new_v5(&everything.notes[*nth].0.0, b"note");
         resources.push((id, note(everything, *nth, file, patient)));
+    }
+    for document in &everything.documents {
+        resources.push((document.attachment.attachment_id.0, uploaded(document, patient)));
     }
     resources.extend(everything.consents.iter().map(|consent| (consent.id, consent_resource(consent, patient))));
     for access in &everything.accesses {
@@ -257,6 +261,25 @@ fn note(everything: &Everything, nth: usize, file: &str, patient: Uuid) -> Value
     }));
     resource["context"] = json!({ "encounter": [to(visit.0)] });
     resource
+}
+
+/// A document that somebody sent. FHIR R4 has room for SHA-1 only; the SHA-256 stands in `SHA256SUMS`.
+fn uploaded(document: &Opened, patient: Uuid) -> Value {
+    let attachment = &document.attachment;
+    let at = instant(attachment.uploaded_at);
+    let author = attachment.uploaded_by.as_ref().map(|name| json!([{ "display": name }]));
+    given(json!({
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": { "text": attachment.category.as_str().replace('_', " ") },
+        "subject": to(patient),
+        "date": at,
+        "author": author.unwrap_or_else(|| json!([to(patient)])),
+        "content": [{ "attachment": {
+            "contentType": attachment.media_type, "url": document_file(document), "size": attachment.bytes,
+            "title": attachment.file_name.expose(), "creation": at,
+        } }],
+    }))
 }
 
 fn consent_resource(consent: &Consent, patient: Uuid) -> Value {

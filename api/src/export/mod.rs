@@ -2,6 +2,7 @@
 //!
 //! It is made while it is sent; nothing of it is ever stored here. `records` has gathered and logged it before.
 
+mod archive;
 mod fhir;
 mod fhir_lists;
 mod more;
@@ -10,16 +11,18 @@ mod summary;
 mod texts;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures_util::stream;
+use records::attachments::Opened;
 use records::patients::export::Everything;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use visit::RecordingId;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::SeekableMedia;
+use crate::{AttachmentFiles, SeekableMedia};
+use archive::Archive;
 pub(crate) use texts::Lang;
 
 /// Bytes that are handed on at once.
@@ -32,11 +35,18 @@ pub(crate) type File = (RecordingId, Box<dyn SeekableMedia>);
 
 /// The file, made on a thread of its own as it is read. If something fails half-way the connection breaks, so that half a
 /// record can't be taken for a whole one.
-pub(crate) fn body(everything: Everything, recordings: Vec<File>, lang: Lang) -> Body {
+pub(crate) fn body(
+    everything: Everything,
+    recordings: Vec<File>,
+    documents: Arc<dyn AttachmentFiles>,
+    lang: Lang,
+) -> Body {
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(PIECES_AHEAD);
+    let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
+        let open = |document: &Opened| open(&runtime, &*documents, document);
         let pieces = Pieces { sender: sender.clone(), piece: Vec::with_capacity(PIECE_BYTES) };
-        if let Err(error) = write(pieces, &everything, recordings, lang) {
+        if let Err(error) = write(pieces, &everything, recordings, open, lang) {
             // Who stopped reading needs no answer.
             if !sender.is_closed() {
                 tracing::error!(%error, "an export was not finished");
@@ -50,39 +60,50 @@ pub(crate) fn body(everything: Everything, recordings: Vec<File>, lang: Lang) ->
     }))
 }
 
-/// Writes the archive.
-fn write(to: impl Write, everything: &Everything, recordings: Vec<File>, lang: Lang) -> io::Result<()> {
-    let mut zip = ZipWriter::new_stream(to);
-    let at = everything.at;
-    let modified = DateTime::from_date_and_time(
-        u16::try_from(at.year()).unwrap_or(1980),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-    )
-    .unwrap_or_default();
-    let packed =
-        SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).last_modified_time(modified);
-    let stored = packed.compression_method(CompressionMethod::Stored).large_file(true);
-    let mut add = |name: &str, content: &[u8]| -> io::Result<()> {
-        zip.start_file(name, packed)?;
-        zip.write_all(content)
-    };
+/// Opens a document's file. Called where waiting is no harm.
+fn open(runtime: &Handle, files: &dyn AttachmentFiles, document: &Opened) -> io::Result<Box<dyn SeekableMedia>> {
+    let opened = runtime.block_on(files.open(document.attachment.attachment_id, document.key.clone()));
+    opened.map_err(io::Error::other)?.ok_or_else(|| io::Error::other("a document has no file"))
+}
+
+/// Writes the archive. Recordings and documents are read piece by piece, and each document is opened when it is its turn.
+fn write(
+    to: impl Write,
+    everything: &Everything,
+    recordings: Vec<File>,
+    mut open: impl FnMut(&Opened) -> io::Result<Box<dyn SeekableMedia>>,
+    lang: Lang,
+) -> io::Result<()> {
+    let mut archive = Archive::new(to, everything.at);
     let notes = note_files(everything);
-    add("README.txt", texts::readme(everything, lang).as_bytes())?;
-    add("summary.pdf", &summary::summary(everything, lang)?)?;
+    archive.add("README.txt", texts::readme(everything, lang).as_bytes())?;
+    archive.add("summary.pdf", &summary::summary(everything, lang)?)?;
     for (name, nth) in &notes {
-        add(name, &summary::note(everything, *nth, lang)?)?;
+        archive.add(name, &summary::note(everything, *nth, lang)?)?;
     }
-    add("fhir/bundle.json", &json(&fhir::bundle(everything, &notes))?)?;
-    add("more.json", &json(&more::more(everything))?)?;
+    archive.add("fhir/bundle.json", &json(&fhir::bundle(everything, &notes))?)?;
+    archive.add("more.json", &json(&more::more(everything))?)?;
+    for document in &everything.documents {
+        let hash = archive.copy(&document_file(document), &mut *open(document)?)?;
+        if hash != document.sha256 {
+            return Err(io::Error::other("a document is not the one that was put on record"));
+        }
+    }
     for (id, mut media) in recordings {
-        zip.start_file(format!("recordings/{id}.webm"), stored)?;
-        copy(&mut *media, &mut zip)?;
+        archive.copy(&format!("recordings/{id}.webm"), &mut *media)?;
     }
-    zip.finish()?.into_inner().flush()
+    archive.finish()
+}
+
+/// What a document's file is called: its own name may be anything, and two may have the same; it stands in the bundle.
+fn document_file(document: &Opened) -> String {
+    let attachment = &document.attachment;
+    let ending = match attachment.media_type.as_str() {
+        "image/jpeg" => "jpg",
+        "image/png" => "png",
+        _ => "pdf",
+    };
+    format!("documents/{}-{}.{ending}", attachment.uploaded_at.date(), attachment.attachment_id)
 }
 
 /// What the files of signed notes are called, with the note's place in the list.
@@ -98,20 +119,6 @@ fn note_files(everything: &Everything) -> Vec<(String, usize)> {
 
 fn json(value: &serde_json::Value) -> io::Result<Vec<u8>> {
     Ok(serde_json::to_vec_pretty(value)?)
-}
-
-fn copy(media: &mut dyn SeekableMedia, to: &mut impl Write) -> io::Result<()> {
-    let mut buffer = vec![0; PIECE_BYTES];
-    let mut at = 0;
-    loop {
-        let read = media.read_at(at, &mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        to.write_all(&buffer[..read])?;
-        at += read as u64;
-    }
-    if at == media.byte_len() { Ok(()) } else { Err(io::Error::other("a recording ended before its end")) }
 }
 
 /// Hands what is written on, piece by piece.

@@ -106,6 +106,7 @@ const WORDS: &[(&str, &str, &str)] = &[
 pub(super) fn readme(everything: &Everything, lang: Lang) -> String {
     let (clinic, phone, at) = (&everything.clinic.name, &everything.clinic.phone, instant(everything.at));
     let (visits, notes, recordings) = (everything.visits.len(), everything.notes.len(), everything.recordings.len());
+    let documents = everything.documents.len();
     match lang {
         Lang::En => format!(
             "Your record at {clinic}, exported {at} (all times are UTC).\n\n\
@@ -113,7 +114,9 @@ pub(super) fn readme(everything: &Everything, lang: Lang) -> String {
              notes/            your signed visit notes ({notes}), one PDF each\n\
              fhir/bundle.json  the same and more for other systems: HL7 FHIR R4 (4.0.1), one Bundle. It also says who saw or changed your record (AuditEvent)\n\
              more.json         what FHIR has no place for: earlier versions of your details, chats of your visits, where you said you were, the list of your recordings ({recordings})\n\
-             recordings/       recordings of your visits (WebM), if the clinic shares them and you asked for them\n\n\
+             documents/        documents that were put on your record ({documents}); the bundle says what each is and how it was called\n\
+             recordings/       recordings of your visits (WebM), if the clinic shares them and you asked for them\n\
+             SHA256SUMS        checksums of all other files (sha256sum --check SHA256SUMS)\n\n\
              There are {visits} appointments in it. Notes that are not signed yet are not in it.\n\
              Letters that the PDFs' font does not have are shown as \"?\"; the JSON files have them all.\n\
              This file is not encrypted. Keep it where only you can open it.\n\n\
@@ -125,7 +128,9 @@ pub(super) fn readme(everything: &Everything, lang: Lang) -> String {
              notes/            sus notas de visita firmadas ({notes}), un PDF cada una\n\
              fhir/bundle.json  lo mismo y más para otros sistemas: HL7 FHIR R4 (4.0.1), un Bundle. También dice quién vio o cambió su expediente (AuditEvent)\n\
              more.json         lo que no tiene lugar en FHIR: versiones anteriores de sus datos, chats de sus visitas, dónde dijo que estaba, la lista de sus grabaciones ({recordings})\n\
-             recordings/       grabaciones de sus visitas (WebM), si la clínica las comparte y usted las pidió\n\n\
+             documents/        documentos que se añadieron a su expediente ({documents}); el Bundle dice qué es cada uno y cómo se llamaba\n\
+             recordings/       grabaciones de sus visitas (WebM), si la clínica las comparte y usted las pidió\n\
+             SHA256SUMS        sumas de verificación de los demás archivos (sha256sum --check SHA256SUMS)\n\n\
              Contiene {visits} citas. Las notas todavía sin firmar no están incluidas.\n\
              Las letras que la fuente de los PDF no tiene se muestran como \"?\"; los archivos JSON las tienen todas.\n\
              Este archivo no está cifrado. Guárdelo donde solo usted pueda abrirlo.\n\n\

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use zip::ZipArchive;
 
+use crate::attachments::PDF;
+
 use crate::app::{App, Browser};
 use crate::story;
 
@@ -85,6 +87,9 @@ impl Told {
             .is(StatusCode::OK);
         provider.post(&format!("{note}/addenda"), json!({"body": "Called back."})).await.is(StatusCode::CREATED);
         let path = format!("/api/v1/patients/{}", app.patient_of(&visit).0);
+        let referral = format!("{path}/attachments?category=referral");
+        let letter = crate::attachments::send(&mut provider, &referral, "application/pdf", "Dr%20Gr%C3%BCn.pdf", PDF);
+        letter.await.is(StatusCode::CREATED);
         for (list, entry) in [
             (
                 "allergy",
@@ -130,7 +135,7 @@ async fn every_resource_of_the_bundle_is_valid_fhir_and_refers_to_nothing_outsid
     let mut file = told.export(json!({"lang": "en"})).await;
     let kinds = file.checked_kinds();
     let count = |kind: &str| kinds[kind].as_u64().unwrap_or(0);
-    assert_eq!((count("Patient"), count("DocumentReference")), (1, 1));
+    assert_eq!((count("Patient"), count("DocumentReference")), (1, 2), "a note and a letter");
     for kind in [
         "Coverage",
         "AllergyIntolerance",
@@ -202,6 +207,55 @@ async fn the_pages_can_be_read_and_say_what_is_on_record_in_both_languages() {
     for said in ["Resumen del expediente", "Alergias", "en pausa", "Antecedentes quirúrgicos"] {
         assert!(summary.contains(said), "{said} in:\n{summary}");
     }
+}
+
+#[tokio::test]
+async fn documents_go_along_as_they_are_and_checksums_with_everything() {
+    let mut told = Told::new().await;
+    let path = format!("{}/attachments", told.path);
+    let second = crate::attachments::send(&mut told.provider, &path, "application/pdf", "gone.pdf", PDF);
+    let second = second.await.is(StatusCode::CREATED).json()["attachment_id"].as_str().unwrap().to_owned();
+    told.provider.delete(&format!("/api/v1/attachments/{second}")).await.is(StatusCode::NO_CONTENT);
+    told.app.share_recordings().await;
+    let mut file = told.export(json!({"lang": "en", "recordings": true})).await;
+    let documents: Vec<String> = file.names().into_iter().filter(|name| name.starts_with("documents/")).collect();
+    assert_eq!(documents.len(), 1, "what was taken off the record is not in it: {documents:?}");
+    assert_eq!(file.file(&documents[0]), PDF);
+    let bundle: Value = serde_json::from_slice(&file.file("fhir/bundle.json")).unwrap();
+    let letter = bundle["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
+    let letter = letter.filter(|one| one["content"][0]["attachment"]["url"] == documents[0].as_str());
+    let letter: Vec<&Value> = letter.collect();
+    assert_eq!(letter.len(), 1);
+    let attachment = &letter[0]["content"][0]["attachment"];
+    assert_eq!((&attachment["title"], &attachment["size"]), (&json!("Dr Grün.pdf"), &json!(PDF.len())));
+    assert_eq!(
+        (&letter[0]["type"]["text"], &letter[0]["author"][0]["display"]),
+        (&json!("referral"), &json!("Dr. Maya Chen"))
+    );
+
+    let sums = String::from_utf8(file.file("SHA256SUMS")).unwrap();
+    let mut summed = Vec::new();
+    for line in sums.lines() {
+        let (hash, name) = line.split_once("  ").unwrap();
+        let found = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &file.file(name));
+        assert_eq!(hex::encode(found), hash, "{name}");
+        summed.push(name.to_owned());
+    }
+    summed.push("SHA256SUMS".to_owned());
+    summed.sort();
+    let mut names = file.names();
+    names.sort();
+    assert_eq!(summed, names);
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_the_one_on_record_breaks_the_export() {
+    let mut told = Told::new().await;
+    told.app.cabinet.forge(b"%PDF-1.4 something else");
+    told.provider = told.app.signed_in(&told.app.riverside.provider).await;
+    let path = format!("{}/export", told.path);
+    let body = told.provider.broken(&path, json!({"lang": "en"})).await;
+    assert!(ZipArchive::new(Cursor::new(body)).is_err(), "half a record is no archive");
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ pub(crate) struct Export {
 
 /// Export the whole record
 ///
-/// A ZIP with `fhir/bundle.json` (FHIR R4), `summary.pdf`, a PDF per signed note, `more.json`, `README.txt` and, if asked for
-/// and shared, recordings. Needs a second factor within the last five minutes. It is in the audit log before the first byte leaves.
+/// A ZIP with `fhir/bundle.json` (FHIR R4), `summary.pdf`, a PDF per signed note, the documents on record, `more.json`,
+/// `README.txt`, `SHA256SUMS` and, if asked for and shared, recordings. Needs a second factor within the last five minutes. It is in the audit log before the first byte leaves.
 #[utoipa::path(
     post,
     path = "/patients/{id}/export",
@@ -83,5 +83,5 @@ pub(crate) async fn answer(
         (CONTENT_TYPE, HeaderValue::from_static("application/zip")),
         (CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"record.zip\"")),
     ];
-    Ok((headers, body(everything, files, wanted.lang)).into_response())
+    Ok((headers, body(everything, files, state.attachments.clone(), wanted.lang)).into_response())
 }
