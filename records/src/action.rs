@@ -292,6 +292,11 @@ actions! {
     /// Sign somebody out everywhere.
     EndSessions(StaffId => Staff) = "session.end",
 
+    /// See what the clinic has decided for itself.
+    ReadSettings = "settings.read",
+    /// Decide it.
+    ChangeSettings = "settings.change",
+
     /// See mail that goes out, and try again what was given up.
     ManageMail = "mail.manage",
 

@@ -58,6 +58,7 @@ pub mod retention;
 mod seal;
 mod sealed_columns;
 pub mod sessions;
+pub mod settings;
 pub mod sign_in;
 pub mod sso;
 pub mod staff;

@@ -22,6 +22,7 @@ mod quality;
 mod queue;
 mod recordings;
 mod retention;
+mod settings;
 mod shapes;
 mod site;
 mod staff;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(invitation::routes())
         .merge(account::routes())
         .merge(staff::routes())
+        .merge(settings::routes())
         .merge(join::routes())
         .merge(guest::routes())
         .merge(day::routes())
@@ -62,5 +64,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// The few that wait for something large to come, and so get more time.
 pub(crate) fn slow_routes() -> OpenApiRouter<AppState> {
-    attachments::slow_routes()
+    attachments::slow_routes().merge(portal::slow_routes())
 }

@@ -45,6 +45,7 @@ const AuditPage = lazyRouteComponent(() => import('../features/audit/audit'), 'A
 
 const MailPage = lazyRouteComponent(() => import('../features/mail/mail'), 'Mail') as ComponentType<{ me: Me }>;
 const AccountPage = lazyRouteComponent(() => import('../features/account/account'), 'Account') as ComponentType<{ me: Me }>;
+const SettingsPage = lazyRouteComponent(() => import('../features/settings/settings'), 'SettingsPage') as ComponentType<{ me: Me }>;
 const StaffPage = lazyRouteComponent(() => import('../features/staff/staff'), 'StaffPage') as ComponentType<{ me: Me }>;
 
 const invitation = createRoute({
@@ -66,6 +67,7 @@ const reset = createRoute({
 });
 const account = createRoute({ getParentRoute: () => app, path: 'account', component: () => <Page name="account">{(me) => <AccountPage me={me} />}</Page> });
 const staffList = createRoute({ getParentRoute: () => app, path: 'staff', component: () => <Page name="staff">{(me) => <StaffPage me={me} />}</Page> });
+const settings = createRoute({ getParentRoute: () => app, path: 'settings', component: () => <Page name="settings">{(me) => <SettingsPage me={me} />}</Page> });
 const RetentionPage = lazyRouteComponent(() => import('../features/retention/retention'), 'Retention') as ComponentType<{ me: Me }>;
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: () => <Page>{(me) => <Home me={me} />}</Page> });
@@ -111,7 +113,7 @@ const qualityVisit = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, today, patients, newPatient, patient, merge, quality, audit, emergencyAccess, retention, mail, visit, qualityVisit])]),
+  routeTree: root.addChildren([front, invitation, forgot, reset, app.addChildren([home, account, staffList, settings, today, patients, newPatient, patient, merge, quality, audit, emergencyAccess, retention, mail, visit, qualityVisit])]),
   defaultPendingComponent: Loading,
   scrollRestoration: true,
 });

@@ -15,13 +15,13 @@ export const meQuery = queryOptions({
   retry: false,
 });
 
-export type PageName = 'today' | 'patients' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'retention' | 'mail' | 'staff' | 'account';
+export type PageName = 'today' | 'patients' | 'visit' | 'quality' | 'audit' | 'emergency_access' | 'retention' | 'mail' | 'staff' | 'settings' | 'account';
 
 const PAGES: Record<Role, readonly PageName[]> = {
   provider: ['today', 'patients', 'visit'],
   nurse: ['today', 'patients', 'visit'],
   front_desk: ['today', 'patients'],
-  clinic_admin: ['quality', 'staff', 'patients', 'audit', 'mail'],
+  clinic_admin: ['quality', 'staff', 'patients', 'audit', 'mail', 'settings'],
   compliance: ['audit', 'emergency_access', 'retention', 'quality', 'patients', 'staff', 'visit'],
   super_admin: [],
   patient: [],
