@@ -1,7 +1,7 @@
 //! The blind index: which patients have which tokens ([`crate::blind_index`] makes them).
 //!
 //! Whatever changes a patient's name, date of birth, number, telephone or e-mail calls [`index_patient`] in the same
-//! transaction; it reads the row as that transaction sees it, so there is nothing to hand over and nothing to forget.
+//! transaction; it reads the row, and the names of former versions, as that transaction sees them, so there is nothing to hand over and nothing to forget.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +12,7 @@ use visit::{ClinicId, PatientId};
 use crate::action::Resource;
 use crate::audit::Entry;
 use crate::blind_index::{self, IndexKey, Kind, Normal};
+use crate::patients::record;
 use crate::seal::Place;
 use crate::{Error, Pending, Phi, Records, RequestContext, Tx, clinics};
 
@@ -84,12 +85,14 @@ async fn index(tx: &mut Tx, patients: &[Uuid]) -> Result<(), Error> {
     .fetch_all(tx.connection()?)
     .await?;
     tx.load_patient_keys(patients).await?;
+    let mut former = record::former_names(tx, patients).await?;
     let (mut owners, mut kinds, mut versions, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
         let (keys, id) = (tx.known_keys(row.patient_id)?, row.patient_id);
         let open = |column, sealed: &[u8]| keys.open_text(Place::new(column, id), sealed);
         let patient = Findable {
             name: open("patient.name", &row.name)?,
+            former_names: former.remove(&id).unwrap_or_default(),
             date_of_birth: open("patient.date_of_birth", &row.date_of_birth)?,
             mrn: open("patient.mrn", &row.mrn)?,
             phone: row.phone.as_deref().map(|sealed| open("patient.phone", sealed)).transpose()?,
@@ -135,6 +138,8 @@ fn newest(keys: &[IndexKey]) -> Result<i32, Error> {
 /// What a patient is found by.
 struct Findable {
     name: Phi<String>,
+    /// Names they had before, and those they said they had.
+    former_names: Vec<Phi<String>>,
     date_of_birth: Phi<String>,
     mrn: Phi<String>,
     phone: Option<Phi<String>>,
@@ -144,10 +149,12 @@ struct Findable {
 impl Findable {
     fn tokens(&self, key: &IndexKey) -> BTreeSet<(Kind, i64)> {
         let mut tokens = BTreeSet::new();
-        for word in blind_index::words(self.name.expose(), true) {
-            tokens.extend(
-                blind_index::beginnings(&word).into_iter().map(|text| (Kind::Name, key.token(Kind::Name, text))),
-            );
+        for name in self.former_names.iter().chain([&self.name]) {
+            for word in blind_index::words(name.expose(), true) {
+                tokens.extend(
+                    blind_index::beginnings(&word).into_iter().map(|text| (Kind::Name, key.token(Kind::Name, text))),
+                );
+            }
         }
         let mut add = |kind, text: Option<Normal>| {
             tokens.extend(text.map(|text| (kind, key.token(kind, &text))));

@@ -109,7 +109,7 @@ pub async fn search(
             let open = |column, sealed: &[u8]| keys.open_text(Place::new(column, row.patient_id), sealed);
             let name = open("patient.name", &row.name)?;
             // Longer beginnings than are indexed, and the rare chance that two texts share a token.
-            if !wanted.matches_name(name.expose()) {
+            if !wanted.matches_name(name.expose()) && !matches_former(tx, wanted, row.patient_id).await? {
                 continue;
             }
             // Who is found by a record that was merged is shown as the one that it was merged into.
@@ -198,6 +198,12 @@ struct PatientRow {
     date_of_birth: Vec<u8>,
     mrn: Vec<u8>,
     merged: bool,
+}
+
+/// Whether a name that the patient had before is the wanted one.
+async fn matches_former(tx: &mut Tx, wanted: &Wanted, patient: Uuid) -> Result<bool, Error> {
+    let former = record::former_names(tx, &[patient]).await?;
+    Ok(former.values().flatten().any(|name| wanted.matches_name(name.expose())))
 }
 
 /// The surviving record of one that was merged.

@@ -1,7 +1,7 @@
 //! Finding patients by the blind index, without opening the others.
 
-use records::action::{CreatePatient, SearchPatients};
-use records::patients::{self, NewPatient, PatientPage, SearchError, Wanted};
+use records::action::{CreatePatient, ReadDemographics, SearchPatients, WriteDemographics};
+use records::patients::{self, NewPatient, PatientPage, SearchError, Wanted, record};
 use records::{Phi, RequestContext, patient_index};
 use time::macros::date;
 use time::{Date, Duration};
@@ -279,4 +279,48 @@ async fn how_long_a_search_takes_among_100_000_patients() {
         took.sort();
         println!("{what}: {items} rows on the page, p50 {:?}, p95 {:?}, max {:?}", took[25], took[47], took[49]);
     }
+}
+
+async fn rename(world: &World, site: &Site, patient: PatientId, given: &str, family: &str) {
+    let mut tx = world.records.begin(site.as_front_desk()).await.unwrap();
+    let may = tx.authorize(ReadDemographics(patient)).await.unwrap();
+    let stored = record::read(&mut tx, &may).await.unwrap();
+    let stored = tx.commit(stored).await.unwrap();
+    let mut document = stored.demographics.expose().clone();
+    (document.name.given, document.name.family) = (given.to_owned(), family.to_owned());
+    let mut tx = world.records.begin(site.as_front_desk()).await.unwrap();
+    let may = tx.authorize(WriteDemographics(patient)).await.unwrap();
+    let saved = record::save(&mut tx, &may, stored.version, &Phi::new(document)).await.unwrap();
+    tx.commit(saved).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_patient_is_found_by_every_name_they_ever_had_each_as_a_whole() {
+    let world = World::new().await;
+    let site = &world.riverside;
+    let born = date!(1980 - 05 - 06);
+    let id = put_on_record(&world, site, &[patient("Wilhelmina Quillfeather", born, "RF-901", None, None)]).await[0];
+    rename(&world, site, id, "Wilhelmina", "Oakes").await;
+    rename(&world, site, id, "Mina", "Oakes-Thistlewood").await;
+    let found = async |text: &str| names(&world, site, &name(text)).await;
+    let now = vec!["Mina Oakes-Thistlewood".to_owned()];
+    for text in ["quillfeath", "wilhelmina quillfeather", "wilhelmina oak", "mina thistle", "oakes"] {
+        assert_eq!(found(text).await, now, "{text}");
+    }
+    assert_eq!(found("mina quillfeather").await, Vec::<String>::new(), "never the name of one person");
+    assert_eq!(found("quillfeatherington").await, Vec::<String>::new(), "longer than what is indexed");
+    // What somebody says they were called counts as well, and nothing of it is another clinic's.
+    assert_eq!(found("ruth marsh").await, ["Eleanor Whitfield"]);
+    assert_eq!(names(&world, &world.lakeside, &name("quillfeather")).await, Vec::<String>::new());
+
+    // What an earlier version wrote is indexed by the next start, and is found by the same tokens.
+    let tokens = "SELECT string_agg(token::text, ' ' ORDER BY token) FROM patient_index WHERE kind = 'name'";
+    let before: String = world.look(tokens).await;
+    world.db.execute_as_owner("DELETE FROM patient_index; UPDATE patient SET indexed_with = 0").await;
+    patient_index::rebuild(&world.records, || NOW).await.unwrap();
+    assert_eq!(world.look::<String>(tokens).await, before);
+    let versions: i64 = world
+        .look("SELECT count(*) FROM patient_revision r JOIN patient p USING (patient_id) WHERE p.version = 3")
+        .await;
+    assert_eq!(versions, 3, "and history is as it was");
 }
