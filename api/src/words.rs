@@ -54,7 +54,7 @@ words! {
     /// Where a message stands.
     mail_state = ["waiting", "delivered", "kept", "dead"];
     /// What a message is for.
-    mail_kind = ["visit_link", "guest_link", "portal_link", "invitation", "password_reset", "security_notice"];
+    mail_kind = ["visit_link", "guest_link", "portal_link", "confirm_email", "invitation", "password_reset", "security_notice"];
     /// Whether a patient's record is open.
     patient_access = ["care", "emergency", "closed"];
     /// Whether compliance has looked at an emergency access.

@@ -115,9 +115,27 @@ pub async fn open(tx: &mut Tx, may: &Authorized<ReadAttachment>) -> Result<Pendi
     .await?
     .ok_or(Error::NotFound)?;
     let keys = tx.patient_keys(PatientId(row.patient_id)).await?;
-    let key = fixed(&keys, "attachment.object_key", row.attachment_id, &row.object_key)?;
-    let sha256 = *fixed(&keys, "attachment.sha256", row.attachment_id, &row.sha256)?;
-    Ok(Pending(Opened { attachment: row.described(&keys)?, key, sha256 }))
+    row.opened(&keys).map(Pending)
+}
+
+/// All documents of a patient with their keys, oldest first: for the whole record as a file.
+pub(crate) async fn for_export(tx: &mut Tx, patient: PatientId) -> Result<Vec<Opened>, Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT a.attachment_id, a.patient_id, a.category, a.file_name, a.media_type, a.bytes, a.uploaded_at, s.name AS "uploaded_by?", a.object_key, a.sha256
+           FROM attachment a LEFT JOIN staff s ON s.staff_id = a.uploaded_by_staff
+           WHERE a.patient_id IN (SELECT patient_family($1)) AND a.deleted_at IS NULL ORDER BY a.uploaded_at, a.attachment_id"#,
+        patient.0,
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    tx.load_patient_keys(&rows.iter().map(|row| row.patient_id).collect::<Vec<_>>()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let keys = tx.known_keys(row.patient_id)?;
+            row.opened(&keys)
+        })
+        .collect()
 }
 
 /// Makes sure that a document may come at all, before it is waited for. Nothing is logged yet; a refusal was.
@@ -248,6 +266,12 @@ struct Row {
 }
 
 impl Row {
+    fn opened(self, keys: &DataKeys) -> Result<Opened, Error> {
+        let key = fixed(keys, "attachment.object_key", self.attachment_id, &self.object_key)?;
+        let sha256 = *fixed(keys, "attachment.sha256", self.attachment_id, &self.sha256)?;
+        Ok(Opened { attachment: self.described(keys)?, key, sha256 })
+    }
+
     fn described(self, keys: &DataKeys) -> Result<Attachment, Error> {
         Ok(Attachment {
             attachment_id: AttachmentId(self.attachment_id),

@@ -55,6 +55,43 @@ pub async fn list(tx: &mut Tx, may: &Authorized<ReadCareTeam>) -> Result<Pending
     Ok(Pending(items))
 }
 
+/// Somebody who could be assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who.
+    pub staff_id: StaffId,
+    /// Shown name.
+    pub name: String,
+    /// Provider or nurse.
+    pub role: Role,
+}
+
+/// Active providers and nurses who are not assigned now, by name.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn candidates(tx: &mut Tx, may: &Authorized<ManageCareTeam>) -> Result<Pending<Vec<Candidate>>, Error> {
+    let (patient, at) = (tx.proved(may)?.0, tx.context().at);
+    // Who could be assigned says nothing about the patient: there is no reading to log.
+    tx.logged_before();
+    let rows = sqlx::query!(
+        "SELECT s.staff_id, s.name, s.role FROM staff s
+         WHERE s.clinic_id = current_clinic() AND s.active AND s.role IN ('provider', 'nurse')
+           AND NOT EXISTS (SELECT FROM care_assignment c WHERE c.clinic_id = s.clinic_id AND c.staff_id = s.staff_id
+                           AND c.patient_id IN (SELECT patient_family($1)) AND (c.until_at IS NULL OR c.until_at > $2))
+         ORDER BY lower(s.name), s.staff_id",
+        patient.0,
+        at,
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let candidates = rows.into_iter().map(|row| {
+        let role = Role::parse(&row.role).ok_or(Error::UnknownValue("staff.role"))?;
+        Ok(Candidate { staff_id: StaffId(row.staff_id), name: row.name, role })
+    });
+    candidates.collect::<Result<_, Error>>().map(Pending)
+}
+
 /// Assigns a provider or nurse to the patient, from now on.
 ///
 /// # Errors

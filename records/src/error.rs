@@ -82,3 +82,56 @@ impl DatabaseError {
         self.0
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    const CANARY: &str = "canary-Quetzalcoatl";
+
+    /// What PostgreSQL says to `sql`, and what is shown of it in every form that a log or an answer could have.
+    async fn said(db: &TestDatabase, sql: &str) -> (String, String) {
+        let error =
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut db.owner().await).await.unwrap_err();
+        let whole = format!("{error:?}");
+        let error = Error::from(error);
+        let mut shown = format!("{error} {error:?} {error:#?}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            shown.push_str(&format!(" {error} {error:?}"));
+            cause = error.source();
+        }
+        (whole, shown)
+    }
+
+    #[tokio::test]
+    async fn no_value_is_shown_of_what_postgresql_refused() {
+        let db = TestDatabase::empty().await;
+        db.execute_as_owner(
+            "CREATE TABLE parent (name text PRIMARY KEY);
+             CREATE TABLE child (name text NOT NULL UNIQUE REFERENCES parent, born date, note text CHECK (length(note) < 3));
+             INSERT INTO parent VALUES ('canary-Quetzalcoatl'), ('x'), ('y');
+             INSERT INTO child VALUES ('canary-Quetzalcoatl');",
+        )
+        .await;
+        for (sql, code) in [
+            ("INSERT INTO child VALUES ('canary-Quetzalcoatl')", "23505"),
+            ("INSERT INTO child VALUES ('canary-Quetzalcoatl-II')", "23503"),
+            ("INSERT INTO child (name, note) VALUES ('x', 'canary-Quetzalcoatl')", "23514"),
+            ("INSERT INTO child (name, note) VALUES (NULL, 'canary-Quetzalcoatl')", "23502"),
+            ("SELECT 'canary-Quetzalcoatl'::date", "22007"),
+            (
+                "DO $$ BEGIN RAISE EXCEPTION 'canary-Quetzalcoatl' USING DETAIL = 'canary-Quetzalcoatl', HINT = 'canary-Quetzalcoatl'; END $$",
+                "P0001",
+            ),
+        ] {
+            let (whole, shown) = said(&db, sql).await;
+            assert!(whole.contains(CANARY), "PostgreSQL did quote it, or this shows nothing: {whole}");
+            assert!(!shown.contains("canary") && !shown.contains("Quetzalcoatl"), "{sql}: {shown}");
+            assert!(shown.contains(code), "and yet it can be told what happened: {shown}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 mod calendar;
 mod delivery;
 mod letters;
+mod portal_letters;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -19,6 +20,7 @@ use crate::{Authorized, Error, Pending, Phi, Tx};
 
 pub use delivery::{Delivery, Failure, KeptMessage, forget_expired, kept, next_due};
 pub(crate) use letters::{portal_link, spoken, visit_link};
+pub(crate) use portal_letters::{confirm_email, email_changes};
 
 /// Messages on a page of the administrator's list.
 pub const PAGE: i64 = 100;
@@ -36,6 +38,8 @@ text_enum! {
         Invitation = "invitation",
         /// A member of staff chooses a new password.
         PasswordReset = "password_reset",
+        /// The link that makes a new address of a patient count.
+        ConfirmEmail = "confirm_email",
         /// Something about the account changed.
         SecurityNotice = "security_notice",
     }

@@ -1,8 +1,9 @@
 //! The patients' portal: who is signed in there, and what they see of their own record or of their wards'.
 //!
-//! What lives here: links by mail ([`links`]), sessions ([`sessions`]), the optional second factor ([`factor`]), what the pages
+//! What lives here: links by mail ([`links`]), new addresses ([`email`]), sessions ([`sessions`]), the optional second factor ([`factor`]), what the pages
 //! show ([`record`]). What deliberately does not: demographics and the export ([`crate::patients`], [`crate::chart`]).
 
+pub mod email;
 pub mod factor;
 pub mod links;
 pub mod record;

@@ -185,6 +185,33 @@ describe('a patient’s record', { timeout: 240_000 }, () => {
     await fresh.page.getByText('The file is in your downloads.').waitFor();
   });
 
+  test('the front desk keeps who acts for a patient and who is assigned to them', async () => {
+    await desk.opensChart(named('Amara Okafor'));
+    const people = desk.section('Guardians and care team');
+    const dialog = desk.page.getByRole('dialog');
+    await people.getByRole('button', { name: 'Add a guardian' }).click();
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+    await dialog.getByText('Type the name.').waitFor();
+    await dialog.getByRole('textbox', { name: 'Whole name' }).fill('Ruth Lopez');
+    await dialog.getByRole('combobox', { name: 'Relationship' }).selectOption({ label: 'Legal guardian' });
+    await dialog.getByRole('textbox', { name: 'Email' }).fill('ruth@guardians.example');
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+    await people.getByText('Legal guardian, acts in everything').waitFor();
+    for (const name of ['Ruth Lopez', demo.provider.name]) {
+      await people.getByRole('button', { name: `End for ${name}` }).click();
+      await dialog.getByRole('button', { name: 'End', exact: true }).click();
+      await people.getByRole('button', { name: `End for ${name}` }).waitFor({ state: 'detached' });
+    }
+    await people.getByText('Nobody yet.').waitFor();
+    await people.getByRole('button', { name: 'Assign somebody' }).click();
+    await dialog.getByRole('combobox', { name: 'Provider or nurse' }).selectOption({ label: `${demo.provider.name}, Provider` });
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+    await people.getByText('Provider, assigned').waitFor();
+    await people.getByRole('button', { name: 'Assign somebody' }).click();
+    await dialog.getByText('Every provider and nurse is assigned already.').waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+  });
+
   test('an administrator sees who a patient is and nothing else', async () => {
     const admin = await open(demo.clinic_admin);
     await admin.opensChart(named('Eleanor Whitfield'));

@@ -265,6 +265,53 @@ describe('identity of staff', { timeout: 300_000 }, () => {
     assert.equal(await member.page.evaluate(() => fetch('/api/v1/me').then((answer) => answer.status)), 401);
   });
 
+  test('somebody who lost everything gets a new second factor by an administrator, who can’t do it for themselves', async () => {
+    const { items } = await adminAsks('GET', '/staff');
+    await factorsAreFresh();
+    await adminAsks('POST', `/staff/${items.find((item) => item.email === member.account.email).id}/reactivate`);
+    await admin.page.goto(`${base}/app/staff`);
+    await admin.press('Manage Ana Ruiz');
+    const dialog = admin.page.getByRole('dialog', { name: 'Ana Ruiz' });
+    await dialog.getByRole('button', { name: 'Reset second factors' }).click();
+    await dialog.getByText('Say in a few words how you made sure who asks.').waitFor();
+    await dialog.getByRole('textbox', { name: 'How you made sure' }).fill('Came by with her badge');
+    await dialog.getByRole('button', { name: 'Reset second factors' }).click();
+    await dialog.getByText('The second factors of Ana Ruiz are gone.').waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).last().click();
+    const self = items.find((item) => item.email === demo.clinic_admin.email);
+    await admin.press(`Manage ${self.name}`);
+    await admin.page.getByRole('dialog', { name: self.name }).getByRole('button', { name: 'Deactivate' }).waitFor();
+    assert.equal(await admin.button('Reset second factors').count(), 0);
+
+    await member.page.goto(base);
+    await member.page.getByRole('textbox', { name: /^Email/ }).fill(member.account.email);
+    await member.page.getByLabel(/^Password/).fill(NEWER);
+    await member.press('Sign in');
+    await member.button('Use an authenticator app').waitFor();
+    assert.equal(await member.page.evaluate(() => fetch('/api/v1/me').then((answer) => answer.status)), 401);
+  });
+
+  test('an administrator changes what the clinic has decided', async () => {
+    await factorsAreFresh();
+    await admin.page.goto(`${base}/app/settings`);
+    const days = admin.page.getByRole('textbox', { name: /^Days that care lasts/ });
+    assert.equal(await days.inputValue(), '30');
+    await days.fill('0');
+    await admin.press('Save settings');
+    await admin.sees('Care lasts 1 to 3650 days after a visit. Type a number of those.');
+    await days.fill('45');
+    await admin.page.getByRole('checkbox', { name: /^Patients may play recordings/ }).check();
+    await admin.press('Save settings');
+    await admin.sees('The settings are saved.');
+    await admin.page.getByRole('textbox', { name: /^Letters that new numbers/ }).fill('xy');
+    await admin.press('Save letters');
+    await admin.page.getByText(/^Saved\. The next number will be XY-/).waitFor();
+    await admin.page.reload();
+    await days.waitFor();
+    assert.equal(await days.inputValue(), '45');
+    assert.ok(await admin.page.getByRole('checkbox', { name: /^Patients may play recordings/ }).isChecked());
+  });
+
   test('a clinic’s first administrator is invited on the command line', async () => {
     const args = ['staff', 'invite', '--email', 'first@hilltop.example', '--name', 'First Admin', '--role', 'clinic_admin'];
     const made = await runToEnd([...args, '--clinic', 'Hilltop Clinic', '--phone', '+1 312 555 0142', '--time-zone', 'America/Chicago', '--data', server.data]);

@@ -195,6 +195,53 @@ describe('the portal', { timeout: 240_000 }, () => {
     await shot('07c-contact-saved');
   });
 
+  step('a document is sent to the clinic, listed and taken out again', async () => {
+    await page().getByRole('link', { name: /Back to your record/ }).click();
+    await page().getByRole('link', { name: 'Documents' }).click();
+    await page().getByText('No documents yet.').waitFor();
+    await button('Send to the clinic').click();
+    await page().getByText('Choose a file first.').waitFor();
+    const letter = Buffer.from('%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF\n');
+    await page().getByRole('combobox', { name: 'Kind of document' }).selectOption({ label: 'Referral letter' });
+    await page().getByLabel('File').setInputFiles({ name: 'letter.pdf', mimeType: 'application/pdf', buffer: letter });
+    await button('Send to the clinic').click();
+    await page().getByText('letter.pdf is on your record now.').waitFor();
+    const [file] = await Promise.all([page().waitForEvent('download'), page().getByRole('link', { name: 'Download letter.pdf' }).click()]);
+    assert.deepEqual(await readFile(await file.path()), letter);
+    await shot('07e-documents');
+  });
+
+  step('a new address counts once its link was opened and confirmed', async () => {
+    const own = `/portal/patients/${patient.patient_id}`;
+    const address = async () => {
+      const { demographics } = await page().evaluate((path) => fetch(`/api/v1${path}/details`).then((answer) => answer.json()), own);
+      return demographics.emails[0].address;
+    };
+    await page().getByRole('link', { name: /Back to your record/ }).click();
+    await page().getByRole('link', { name: 'Your details' }).click();
+    await button('Change phone, email or address').click();
+    await page().getByRole('textbox', { name: 'Email' }).first().fill('moved@patients.example');
+    await button('Save').click();
+    await page().getByText('We sent a link to moved@patients.example.').waitFor();
+    await shot('07f-new-address');
+    assert.equal(await address(), patient.email);
+    const [told] = await mails(patient.email, 'security_notice');
+    assert.ok(!told.text.includes('moved@patients.example'));
+    const [mail] = await mails('moved@patients.example', 'confirm_email');
+    await page().goto(mail.text.match(/https?:\/\/\S+/)[0]);
+    await heading('Confirm your email address').waitFor();
+    assert.equal(await address(), patient.email, 'opening the page confirms nothing');
+    await button('Continue').click();
+    await heading('Your address is confirmed').waitFor();
+    assert.equal(await address(), 'moved@patients.example');
+    patient.email = 'moved@patients.example';
+    await shot('07g-confirmed');
+    await button('Go to your record').click();
+    await heading(`Hello, ${patient.name}`).waitFor();
+    await page().getByRole('link', { name: 'What you agreed to' }).click();
+    await heading('What you agreed to').waitFor();
+  });
+
   step('the record is downloaded as one file', async () => {
     await page().getByRole('link', { name: /Back to your record/ }).click();
     await page().getByRole('link', { name: 'Download your record' }).click();

@@ -273,6 +273,26 @@ impl Browser {
         self.raw(request.body(Body::from(body.unwrap_or_default())).unwrap()).await
     }
 
+    /// What came of an answer that begins well and breaks off.
+    pub async fn broken(&mut self, path: &str, body: Value) -> Vec<u8> {
+        let mut request =
+            Request::post(path).header(header::ORIGIN, ORIGIN).header(header::CONTENT_TYPE, "application/json");
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        request = request.header(header::COOKIE, cookies.join("; "));
+        let mut request = request.body(Body::from(body.to_string())).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.address, 50_000)));
+        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let (mut body, mut bytes) = (response.into_body(), Vec::new());
+        loop {
+            match body.frame().await {
+                Some(Ok(frame)) => bytes.extend_from_slice(&frame.into_data().unwrap()),
+                Some(Err(_)) => return bytes,
+                None => panic!("it did not break off"),
+            }
+        }
+    }
+
     /// Exactly this request, with the cookies. Takes the answer's cookies over.
     pub async fn raw(&mut self, mut request: Request<Body>) -> Answer {
         if !self.cookies.is_empty() {

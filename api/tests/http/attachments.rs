@@ -24,6 +24,15 @@ impl Cabinet {
     }
 }
 
+impl Cabinet {
+    /// Somebody with a hand in the data folder, and the keys, puts something else in the place of every document.
+    pub fn forge(&self, with: &[u8]) {
+        for (_, bytes) in self.drawers().values_mut() {
+            *bytes = with.to_vec();
+        }
+    }
+}
+
 impl AttachmentFiles for Cabinet {
     fn store(&self, attachment: AttachmentId, key: FileKey, bytes: Vec<u8>) -> Storing<'_> {
         self.drawers().insert(attachment, (key, bytes));
@@ -188,6 +197,55 @@ async fn a_document_of_another_patient_or_clinic_is_not_there() {
     .await;
     sent.refuses(StatusCode::NOT_FOUND, "not_found");
     assert_eq!(app.cabinet.drawers().len(), 1);
+}
+
+#[tokio::test]
+async fn patients_and_guardians_send_list_and_take_out_documents_of_their_record_and_no_other() {
+    let app = App::start().await;
+    let (mine, theirs) = (app.patient_of(&app.riverside.visits[0]), app.patient_of(&app.riverside.visits[1]));
+    let mut desk = app.signed_in(&app.riverside.front_desk).await;
+    let ruth = crate::portal::guardian(&app, &mut desk, mine).await;
+    let of = |patient| format!("/api/v1/portal/patients/{patient}/attachments");
+    let mut kept = Vec::new();
+    for (n, mut me) in [crate::portal::signed_in(&app, 0).await, ruth].into_iter().enumerate() {
+        let sent = send(&mut me, &format!("{}?category=photo", of(mine)), "application/pdf", "rash.pdf", PDF).await;
+        let id = sent.is(StatusCode::CREATED).json()["attachment_id"].as_str().unwrap().to_owned();
+        let list = me.get(&of(mine)).await.is(StatusCode::OK).json();
+        assert_eq!(list["items"].as_array().unwrap().len(), n + 1);
+        assert_eq!((&list["items"][0]["uploaded_by"], &list["items"][0]["category"]), (&Value::Null, &"photo".into()));
+        let got = me.get(&format!("/api/v1/portal/attachments/{id}?patient={mine}")).await.is(StatusCode::OK);
+        assert_eq!(got.bytes, PDF);
+        assert!(got.header("content-disposition").starts_with("attachment; filename=\"rash.pdf\""));
+        // Checked like the clinic's own, and refused with the same words.
+        let html = send(&mut me, &of(mine), "text/html", "x", b"<script>").await;
+        html.refuses(StatusCode::UNSUPPORTED_MEDIA_TYPE, "upload.type_not_allowed");
+        let evil =
+            send(&mut me, &of(mine), "application/pdf", "x", b"%PDF-1.4\n1 0 obj <</S /JavaScript>> endobj\n%%EOF")
+                .await;
+        evil.refuses(StatusCode::UNPROCESSABLE_ENTITY, "upload.refused");
+        // Nothing of anybody else's, whoever's record it is said to be.
+        send(&mut me, &of(theirs), "application/pdf", "x", PDF).await.refuses(StatusCode::NOT_FOUND, "not_found");
+        me.get(&of(theirs)).await.refuses(StatusCode::NOT_FOUND, "not_found");
+        kept.push(id);
+    }
+    let mut other = crate::portal::signed_in(&app, 1).await;
+    for patient in [mine, theirs] {
+        let path = format!("/api/v1/portal/attachments/{}?patient={patient}", kept[0]);
+        other.get(&path).await.refuses(StatusCode::NOT_FOUND, "not_found");
+    }
+    // The clinic has it; taking it off is the clinic's alone.
+    let mut provider = app.signed_in(&app.riverside.provider).await;
+    let path = format!("/api/v1/attachments/{}", kept[0]);
+    assert_eq!(provider.get(&path).await.is(StatusCode::OK).bytes, PDF);
+    crate::portal::signed_in(&app, 2).await.delete(&path).await.refuses(StatusCode::UNAUTHORIZED, "signed_out");
+    let uploads = logged(&app, "attachment.upload").await;
+    let by: Vec<&str> = uploads
+        .iter()
+        .filter(|row| row["outcome"] == "allowed")
+        .map(|row| row["actor_role"].as_str().unwrap())
+        .collect();
+    assert_eq!(by, ["guardian", "patient"]);
+    assert_eq!(app.cabinet.drawers().len(), 2);
 }
 
 #[tokio::test]

@@ -220,6 +220,11 @@ async fn what_is_sensitive_needs_a_second_factor_of_the_last_five_minutes() {
         (Method::PUT, format!("/api/v1/staff/{id}/role"), Some(json!({"role": "nurse"}))),
         (Method::POST, format!("/api/v1/staff/{id}/deactivate"), None),
         (Method::POST, format!("/api/v1/staff/{id}/reactivate"), None),
+        (
+            Method::PUT,
+            "/api/v1/settings".into(),
+            Some(json!({"retention_years": 7, "care_days": 30, "shares_recordings": false})),
+        ),
         (Method::POST, format!("/api/v1/staff/{id}/reset-factors"), Some(json!({"reason": "lost the phone"}))),
         (Method::DELETE, format!("/api/v1/staff/{id}/sessions"), None),
         (Method::POST, "/api/v1/account/totp".into(), Some(json!({"name": "Phone"}))),

@@ -245,6 +245,112 @@ async fn patients_see_their_chart_and_change_only_where_they_are_reached() {
         .refuses(StatusCode::NOT_FOUND, "not_found");
 }
 
+/// The mails of this kind to this address, newest first.
+async fn letters(app: &App, kind: Kind, to: &str) -> Vec<String> {
+    let mut kept = outbox::kept(&app.state.records, app.riverside.clinic.id, app.state.clock.wall()).await.unwrap();
+    kept.retain(|mail| mail.kind == kind && mail.recipient.expose() == to);
+    kept.sort_by_key(|mail| (mail.created_at, mail.id));
+    kept.iter().rev().map(|mail| mail.body.expose().clone()).collect()
+}
+
+#[tokio::test]
+async fn a_new_address_counts_once_its_link_was_used_and_the_old_one_is_told() {
+    const NEW: &str = "new@patients.example";
+    const CONFIRM: &str = "/api/v1/portal/email/confirm";
+    let app = App::start().await;
+    let mut me = signed_in(&app, 0).await;
+    let (mine, old) = (patient(&app, 0).patient_id.0, patient(&app, 0).email.clone());
+    let own = |what: &str| format!("/api/v1/portal/patients/{mine}/{what}");
+    let read = async |me: &mut Browser| {
+        let answer = me.get(&own("details")).await.is(StatusCode::OK);
+        (answer.header("etag").to_owned(), answer.json()["demographics"].clone())
+    };
+    let (etag, before) = read(&mut me).await;
+    let phones = json!([{"number": "+13125550177", "use": "mobile"}]);
+    let email = |address: &str| json!({"address": address, "use": "home"});
+    let contact = |emails: &[serde_json::Value]| json!({"phones": phones, "emails": emails, "addresses": []});
+
+    let two = contact(&[email(NEW), email("newer@patients.example")]);
+    let two = me.put(&own("contact"), &[("if-match", &etag)], two).await;
+    assert_eq!(two.refuses(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid").json()["field"], "emails");
+    me.put(&own("contact"), &[("if-match", &etag)], contact(&[email(NEW)])).await.is(StatusCode::OK);
+    let (etag, waiting) = read(&mut me).await;
+    assert_eq!((&waiting["emails"], &waiting["phones"][0]["number"]), (&before["emails"], &json!("+13125550177")));
+    assert_eq!(me.get(&own("new-email")).await.is(StatusCode::OK).json()["address"], NEW);
+    let told = letters(&app, Kind::SecurityNotice, &old).await;
+    assert!(told.len() == 1 && told[0].contains("changed which email address") && !told[0].contains(NEW), "{told:?}");
+    let asked = letters(&app, Kind::ConfirmEmail, NEW).await;
+    assert!(!asked[0].contains(&patient(&app, 0).name), "a mistyped address is a stranger's: {asked:?}");
+    let first = asked[0].split("/portal/email#").nth(1).unwrap().lines().next().unwrap().to_owned();
+    // Nobody signs in with it yet; with the old one they do.
+    ask(&mut app.browser(), NEW).await.is(StatusCode::ACCEPTED);
+    app.settled().await;
+    assert_eq!(letters(&app, Kind::PortalLink, NEW).await.len(), 0);
+
+    // Asking anew ends the former link.
+    app.clock.advance(Duration::from_secs(1));
+    me.put(&own("contact"), &[("if-match", &etag)], contact(&[email(NEW)])).await.is(StatusCode::OK);
+    let again = letters(&app, Kind::ConfirmEmail, NEW).await;
+    let second = again[0].split("/portal/email#").nth(1).unwrap().lines().next().unwrap().to_owned();
+    for unusable in [first.as_str(), &"A".repeat(43), "x"] {
+        let answer = app.browser().post(CONFIRM, json!({"token": unusable})).await;
+        answer.refuses(StatusCode::NOT_FOUND, "portal.link_not_usable");
+    }
+    app.browser().post(CONFIRM, json!({"token": second})).await.is(StatusCode::NO_CONTENT);
+    app.browser()
+        .post(CONFIRM, json!({"token": second}))
+        .await
+        .refuses(StatusCode::NOT_FOUND, "portal.link_not_usable");
+    let (etag, after) = read(&mut me).await;
+    assert_eq!((after["emails"].as_array().unwrap().len(), &after["emails"][0]["address"]), (1, &json!(NEW)));
+    assert_eq!(me.get(&own("new-email")).await.json()["address"], serde_json::Value::Null);
+    let mut browser = app.browser();
+    ask(&mut browser, NEW).await.is(StatusCode::ACCEPTED);
+    let token = mailed(&app, NEW, 1).await.remove(0);
+    browser.post(OPEN, json!({"token": token})).await.is(StatusCode::OK);
+
+    // Too late is too late; and not everybody's mailbox is filled from here.
+    me.put(&own("contact"), &[("if-match", &etag)], contact(&[email("late@patients.example")]))
+        .await
+        .is(StatusCode::OK);
+    let late = letters(&app, Kind::ConfirmEmail, "late@patients.example").await;
+    let late = late[0].split("/portal/email#").nth(1).unwrap().lines().next().unwrap().to_owned();
+    for n in 0..2 {
+        let next = contact(&[email(&format!("{n}@patients.example"))]);
+        me.put(&own("contact"), &[("if-match", &etag)], next).await.is(StatusCode::OK);
+    }
+    let sixth = me.put(&own("contact"), &[("if-match", &etag)], contact(&[email("6@patients.example")])).await;
+    sixth.refuses(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
+    let last = letters(&app, Kind::ConfirmEmail, "1@patients.example").await;
+    let last = last[0].split("/portal/email#").nth(1).unwrap().lines().next().unwrap().to_owned();
+    app.clock.advance(Duration::from_secs(24 * 3_600));
+    for token in [late, last] {
+        let answer = app.browser().post(CONFIRM, json!({"token": token})).await;
+        answer.refuses(StatusCode::NOT_FOUND, "portal.link_not_usable");
+    }
+}
+
+#[tokio::test]
+async fn a_guardian_who_ceased_to_act_confirms_nothing() {
+    let app = App::start().await;
+    let ward = patient(&app, 0).patient_id.0;
+    let mut desk = app.signed_in(&app.riverside.front_desk).await;
+    let mut ruth = guardian(&app, &mut desk, visit::PatientId(ward)).await;
+    let own = format!("/api/v1/portal/patients/{ward}/details");
+    let etag = ruth.get(&own).await.is(StatusCode::OK).header("etag").to_owned();
+    let contact =
+        json!({"phones": [], "emails": [{"address": "hers@patients.example", "use": "home"}], "addresses": []});
+    let path = format!("/api/v1/portal/patients/{ward}/contact");
+    ruth.put(&path, &[("if-match", &etag)], contact).await.is(StatusCode::OK);
+    let mail = letters(&app, Kind::ConfirmEmail, "hers@patients.example").await;
+    let token = mail[0].split("/portal/email#").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let list = desk.get(&format!("/api/v1/patients/{ward}/guardians")).await.is(StatusCode::OK).json();
+    let end = json!({"guardianship_id": list["items"][0]["guardianship_id"]});
+    desk.post(&format!("/api/v1/patients/{ward}/guardians/end"), end).await.is(StatusCode::NO_CONTENT);
+    let answer = app.browser().post("/api/v1/portal/email/confirm", json!({"token": token})).await;
+    answer.refuses(StatusCode::NOT_FOUND, "portal.link_not_usable");
+}
+
 #[tokio::test]
 async fn patients_and_guardians_take_the_record_that_is_theirs_to_take() {
     let app = App::start().await;

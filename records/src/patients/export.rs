@@ -10,6 +10,7 @@ use visit::{PatientId, RecordingId, VisitId};
 
 use super::record::{self, Record};
 use crate::action::ExportPatient;
+use crate::attachments::{self, Opened};
 use crate::chart::allergies::{self, AllergyState};
 use crate::chart::entries::{self, Entry};
 use crate::chart::{Clinical, Coverage};
@@ -41,6 +42,8 @@ pub struct Everything {
     pub consents: Vec<Consent>,
     /// Recordings, in order.
     pub recordings: Vec<Recording>,
+    /// Documents, in order, with the keys of their files.
+    pub documents: Vec<Opened>,
     /// What was written in visits' chats, in order.
     pub chat: Vec<ChatLine>,
     /// Who saw or changed the record, in order.
@@ -181,6 +184,7 @@ pub async fn everything(tx: &mut Tx, may: &Authorized<ExportPatient>) -> Result<
         notes: signed_notes(tx, patient).await?,
         consents: consents(tx, patient).await?,
         recordings: recordings(tx, patient).await?,
+        documents: attachments::for_export(tx, patient).await?,
         chat: chat(tx, patient).await?,
         accesses: accesses(tx, patient).await?,
         record,
@@ -191,6 +195,7 @@ pub async fn everything(tx: &mut Tx, may: &Authorized<ExportPatient>) -> Result<
             ("visits", Value::from(everything.visits.len())),
             ("notes", Value::from(everything.notes.len())),
             ("recordings", Value::from(everything.recordings.len())),
+            ("documents", Value::from(everything.documents.len())),
         ]));
     }
     Ok(Pending(everything))

@@ -1,10 +1,13 @@
 //! A patient's demographics: read, changed, with every version kept.
 
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
+use uuid::Uuid;
 use visit::PatientId;
 use zeroize::Zeroize;
 
-use super::demographics::{ContactDetails, Demographics};
+use super::demographics::Demographics;
 use crate::action::{ReadDemographics, WriteDemographics};
 use crate::chart::Invalid;
 use crate::chart::entries::{Author, author, authors};
@@ -100,27 +103,6 @@ pub async fn save(
         logged.detail = Some(serde_json::json!({ "version": version }));
     }
     Ok(Pending(load(tx, patient).await?))
-}
-
-/// Changes where the patient is reached if `if_version` is still the version; who they are stays as it is.
-///
-/// # Errors
-/// See [`SaveError`].
-pub async fn save_contact(
-    tx: &mut Tx,
-    may: &Authorized<WriteDemographics>,
-    if_version: i32,
-    contact: &Phi<ContactDetails>,
-) -> Result<Pending<Record>, SaveError> {
-    tx.proved(may)?;
-    let stored = load(tx, may.patient().ok_or(Error::NotFound)?).await?;
-    if stored.version != if_version {
-        return Err(SaveError::ChangedElsewhere { version: stored.version });
-    }
-    let mut demographics = stored.demographics.expose().clone();
-    let ContactDetails { phones, emails, addresses } = contact.expose().clone();
-    (demographics.phones, demographics.emails, demographics.addresses) = (phones, emails, addresses);
-    save(tx, may, if_version, &Phi::new(demographics)).await
 }
 
 /// Every version, newest first.
@@ -299,6 +281,36 @@ pub(crate) async fn load(tx: &mut Tx, patient: PatientId) -> Result<Record, Erro
     let mrn = tx.patient_keys(patient).await?.open_text(Place::new("patient.mrn", patient.0), &row.mrn)?;
     let aliases = aliases(tx, patient).await?;
     Ok(Record { patient_id: patient, mrn, demographics, version: row.version, changed_at: row.changed_at, aliases })
+}
+
+/// The names that these patients had before and those that they said they had, without the one they have. Keys are loaded.
+pub(crate) async fn former_names(tx: &mut Tx, patients: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Phi<String>>>, Error> {
+    let rows = sqlx::query!(
+        "SELECT r.patient_id, r.version, r.body, p.version AS current FROM patient_revision r JOIN patient p USING (patient_id)
+         WHERE r.clinic_id = current_clinic() AND r.patient_id = ANY($1) ORDER BY r.patient_id, r.version DESC",
+        patients,
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let mut names: BTreeMap<Uuid, Vec<Phi<String>>> = BTreeMap::new();
+    for row in rows {
+        let place = body_place(PatientId(row.patient_id), row.version);
+        let mut document = parse(tx.known_keys(row.patient_id)?.open(place, &row.body)?.expose())?;
+        let known = names.entry(row.patient_id).or_default();
+        let mut said = Vec::new();
+        if row.version == row.current {
+            said.append(&mut document.former_names);
+        } else {
+            said.push(document.shown_name());
+        }
+        for name in said {
+            if known.iter().all(|one| *one.expose() != name) {
+                known.push(Phi::from(name));
+            }
+        }
+        document.zeroize();
+    }
+    Ok(names)
 }
 
 async fn aliases(tx: &mut Tx, patient: PatientId) -> Result<Vec<Alias>, Error> {

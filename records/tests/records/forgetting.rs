@@ -108,6 +108,10 @@ async fn a_document_and_a_line_of_the_chart_keep_a_record_as_visits_do() {
     attach(&world, site, patient, year).await;
     let second = kept_until(&world, site, patient).await;
     assert!(second > first, "a document: {first} {second}");
+    // Care by the visit is long over: an assignment is what lets the provider write.
+    let mut tx = world.records.begin(RequestContext::system("test", site.clinic, NOW)).await.unwrap();
+    let assigned = records::staff::assign(&mut tx, site.provider, patient).await.unwrap();
+    tx.commit(assigned).await.unwrap();
     let context = RequestContext { at: later_year, ..site.as_provider() };
     crate::charts::enter(&world, context, patient, Uuid::now_v7(), 0, crate::charts::allergy("Penicillin"))
         .await

@@ -4,6 +4,7 @@ mod auditing;
 mod authenticator;
 mod authorizing;
 mod booking;
+mod caring;
 mod cast;
 mod charts;
 mod checking_in;

@@ -37,6 +37,7 @@ const FURTHER_POLICIES: &[(&str, &str, &str)] = &[
     ("clinic", "listed", "the server's own work goes through all clinics"),
     ("join_link", "presented", "found by the token's hash before the clinic is known"),
     ("portal_link", "presented", "found by the token's hash before the clinic is known"),
+    ("portal_email_change", "presented", "found by the token's hash before the clinic is known"),
     ("portal_session", "presented", "found by the token's hash before the clinic is known"),
     ("session", "presented", "found by the token's hash before the clinic is known"),
     ("staff", "presented", "found by the e-mail address at sign-in, before the clinic is known"),

@@ -76,6 +76,45 @@ pub(crate) async fn list(
     Ok(Json(CareTeam { items }))
 }
 
+/// Who could be assigned.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Assignables {
+    /// By name.
+    items: Vec<AssignableItem>,
+}
+
+/// Somebody who could be assigned.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AssignableItem {
+    staff_id: Uuid,
+    name: String,
+    #[schema(schema_with = words::role)]
+    role: Role,
+}
+
+/// Who could be assigned to a patient
+#[utoipa::path(
+    get,
+    path = "/patients/{id}/care-team/candidates",
+    operation_id = "care_team_candidates",
+    tag = "access",
+    params(("id" = Uuid, Path, description = "Patient")),
+    security(("staff" = [])),
+    responses((status = 200, body = Assignables), Addressed, SignedIn, Anyone)
+)]
+pub(crate) async fn candidates(
+    State(state): State<AppState>,
+    staff: Staff,
+    Id(patient): Id<PatientId>,
+) -> Result<Json<Assignables>, Problem> {
+    let mut tx = state.records.begin(staff.context()).await?;
+    let may = tx.authorize(ManageCareTeam(patient)).await?;
+    let found = care_team::candidates(&mut tx, &may).await?;
+    let items = tx.commit(found).await?.into_iter();
+    let items = items.map(|one| AssignableItem { staff_id: one.staff_id.0, name: one.name, role: one.role }).collect();
+    Ok(Json(Assignables { items }))
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAssignment {

@@ -22,5 +22,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(guardians::list, guardians::add))
         .routes(routes!(guardians::end))
         .routes(routes!(care_team::list, care_team::assign))
+        .routes(routes!(care_team::candidates))
         .routes(routes!(care_team::end))
 }

@@ -22,7 +22,7 @@ use crate::words;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Attachments {
     /// Newest first.
-    items: Vec<AttachmentItem>,
+    pub items: Vec<AttachmentItem>,
 }
 
 /// One document.
@@ -38,7 +38,7 @@ pub(crate) struct AttachmentItem {
     bytes: i64,
     #[serde(with = "time::serde::rfc3339")]
     uploaded_at: OffsetDateTime,
-    /// A member of staff; null if it was the patient.
+    /// A member of staff; null if it was the patient or somebody who acts for them.
     #[schema(required)]
     uploaded_by: Option<String>,
 }

@@ -1,9 +1,9 @@
 //! Documents of a patient's record: the list, putting one on record, handing it out, taking it off.
 
 mod delete;
-mod download;
-mod list;
-mod upload;
+pub(crate) mod download;
+pub(crate) mod list;
+pub(crate) mod upload;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use futures_util::StreamExt as _;
-use records::Phi;
 use records::action::UploadAttachment;
 use records::attachments::{self, Category, NewAttachment};
+use records::{Phi, RequestContext, SessionToken};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -83,29 +83,42 @@ pub(crate) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Uploaded>), Problem> {
+    take(&state, staff.context(), &staff.token, patient, &query, &headers, body).await
+}
+
+/// Takes a document in, from whoever may send one.
+pub(crate) async fn take(
+    state: &AppState,
+    context: RequestContext,
+    token: &SessionToken,
+    patient: PatientId,
+    query: &UploadQuery,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Uploaded>), Problem> {
     let category = query.category.as_deref().map_or(Ok(Category::Other), Category::parse);
     let category = category.map_err(|_| Problem::invalid("category: not one of those documented"))?;
-    state.limits.upload(&staff.token).await?;
-    let mut tx = state.records.begin(staff.context()).await?;
+    state.limits.upload(token).await?;
+    let mut tx = state.records.begin(context.clone()).await?;
     let may = tx.authorize(UploadAttachment(patient)).await?;
     let expected = attachments::expect(&mut tx, &may)?;
     tx.commit(expected).await?;
 
-    let checked = match receive(&state, &headers, body).await? {
+    let checked = match receive(state, headers, body).await? {
         Ok(checked) => checked,
         Err(refused) => {
             metrics::counter!("bedside_uploads_refused_total", "reason" => refused.reason()).increment(1);
-            let mut tx = state.records.begin(staff.context()).await?;
+            let mut tx = state.records.begin(context.clone()).await?;
             let may = tx.authorize(UploadAttachment(patient)).await?;
             let remembered = attachments::refused(&mut tx, &may, refused.reason())?;
             tx.commit(remembered).await?;
-            return Err(problem(refused, &state));
+            return Err(problem(refused, state));
         }
     };
 
     let mut key = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(&mut *key).map_err(|_| Problem::internal())?;
-    let file_name = clean(&file_name(&headers), checked.media_type);
+    let file_name = clean(&file_name(headers), checked.media_type);
     let new = NewAttachment {
         attachment_id: AttachmentId(Uuid::now_v7()),
         category,
@@ -121,7 +134,7 @@ pub(crate) async fn upload(
         Problem::unavailable()
     })?;
     let stored = async {
-        let mut tx = state.records.begin(staff.context()).await?;
+        let mut tx = state.records.begin(context.clone()).await?;
         let may = tx.authorize(UploadAttachment(patient)).await?;
         let created = attachments::create(&mut tx, &may, &new).await?;
         tx.commit(created).await

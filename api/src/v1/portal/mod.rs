@@ -6,6 +6,7 @@
 mod chart;
 mod consents;
 mod details;
+mod documents;
 mod export;
 mod factor;
 mod history;
@@ -41,9 +42,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(history::history))
         .routes(routes!(details::read))
         .routes(routes!(details::save))
+        .routes(routes!(details::waiting))
+        .routes(routes!(details::confirm))
         .routes(routes!(chart::insurance))
         .routes(routes!(chart::clinical))
         .routes(routes!(export::export))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::download))
         .routes(routes!(note::note))
         .routes(routes!(join::join))
         .routes(routes!(recordings::list))
@@ -54,7 +59,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(factor::remove))
 }
 
-/// Whose record a visit belongs to.
+/// The one that waits for what a client sends.
+pub(super) fn slow_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(documents::send))
+}
+
+/// Whose record a visit or a document belongs to.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

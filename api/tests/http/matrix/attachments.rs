@@ -9,5 +9,9 @@ pub const ROWS: &[Row] = &[
         .of(|ids| ids.patient)
         .uploads("application/pdf", PDF),
     Row::new("GET /api/v1/attachments/{id}", "ssss+h+rr+rh").of(|ids| ids.attachment),
+    // In the portal; before the next row, which takes it off.
+    Row::new("GET /api/v1/portal/attachments/{id}", "sss+ssssssss")
+        .of(|ids| ids.attachment)
+        .asking("patient", |ids| ids.patient),
     Row::new("DELETE /api/v1/attachments/{id}", "ssss+h+rrrrh").of(|ids| ids.attachment),
 ];

@@ -25,6 +25,7 @@ pub const ROWS: &[Row] = &[
         .of(|ids| ids.patient)
         .sends(|_, _| Some(json!({"guardianship_id": Uuid::nil()}))),
     Row::new("GET /api/v1/patients/{id}/care-team", "ssss++++++rh").of(|ids| ids.patient),
+    Row::new("GET /api/v1/patients/{id}/care-team/candidates", "ssss+h+++rrh").of(|ids| ids.patient),
     Row::new("POST /api/v1/patients/{id}/care-team", "ssss+h+++rrh")
         .of(|ids| ids.patient)
         .sends(|app, _| Some(json!({"staff_id": app.provider}))),

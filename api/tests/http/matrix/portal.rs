@@ -17,6 +17,7 @@ pub const ROWS: &[Row] = &[
     Row::new("POST /api/v1/portal/open", "*"),
     Row::new("POST /api/v1/portal/totp", "*"),
     Row::new("POST /api/v1/portal/sign-out", "*"),
+    Row::new("POST /api/v1/portal/email/confirm", "*"),
     Row::new("GET /api/v1/portal/me", GUARDIAN),
     Row::new("GET /api/v1/portal/sessions", GUARDIAN),
     Row::new("GET /api/v1/portal/second-factor", GUARDIAN),
@@ -28,6 +29,7 @@ pub const ROWS: &[Row] = &[
     Row::new("GET /api/v1/portal/patients/{id}/consents", GUARDIAN).of(|ids| ids.patient),
     Row::new("GET /api/v1/portal/patients/{id}/accesses", GUARDIAN).of(|ids| ids.patient),
     Row::new("GET /api/v1/portal/patients/{id}/details", GUARDIAN).of(|ids| ids.patient),
+    Row::new("GET /api/v1/portal/patients/{id}/new-email", GUARDIAN).of(|ids| ids.patient),
     Row::new("PUT /api/v1/portal/patients/{id}/contact", GUARDIAN)
         .of(|ids| ids.patient)
         .sends(|_, _| Some(json!({"phones": [], "emails": [], "addresses": []}))),
@@ -36,6 +38,10 @@ pub const ROWS: &[Row] = &[
     Row::new("POST /api/v1/portal/patients/{id}/export", GUARDIAN)
         .of(|ids| ids.patient)
         .sends(|_, _| Some(json!({"lang": "en"}))),
+    Row::new("GET /api/v1/portal/patients/{id}/attachments", GUARDIAN).of(|ids| ids.patient),
+    Row::new("POST /api/v1/portal/patients/{id}/attachments", GUARDIAN)
+        .of(|ids| ids.patient)
+        .uploads("application/pdf", crate::attachments::PDF),
     Row::new("GET /api/v1/portal/visits/{id}/note", NOT_THERE).of(|ids| ids.visit).asking("patient", |ids| ids.patient),
     Row::new("GET /api/v1/portal/visits/{id}/recordings", NOT_THERE)
         .of(|ids| ids.visit)

@@ -22,6 +22,9 @@ pub const ROWS: &[Row] = &[
     Row::new("DELETE /api/v1/staff/{id}/sessions", "ssssrrrr+rrr").of(|ids| ids.staff),
     // Everybody may see their own: another's look like nobody's.
     Row::new("GET /api/v1/staff/{id}/sign-ins", "sssshhhh++hh").of(|ids| ids.staff),
+    Row::new("GET /api/v1/settings", "ssssrrrr++rr"),
+    Row::new("PUT /api/v1/settings", "ssssrrrr+rrr")
+        .sends(|_, _| Some(json!({"retention_years": 7, "care_days": 30, "shares_recordings": false}))),
     Row::new("GET /api/v1/mail", "ssssrrrr+rrr"),
     Row::new("POST /api/v1/mail/{id}/retry", "ssssrrrr+rrr").of(|ids| ids.mail),
 ];

@@ -69,7 +69,7 @@ function OneChart({ me, record, asked }: { me: Me; record: PatientRecord; asked:
         <About record={record} mayWrite={writesDemographics(me.role)} onChanged={again} />
         {readsInsurance(me.role) && !noCare(insurance.error) && section('coverage', coverages, insurance.error, () => void insurance.refetch(), writesInsurance(me.role))}
         <Documents patientId={id} />
-        <People patientId={id} />
+        <People patientId={id} role={me.role} />
         {(record.aliases.length > 0 || mergesPatients(me.role)) && <Merged record={record} mayMerge={mergesPatients(me.role)} onChanged={again} />}
       </div>
       {exporting && <ExportDialog patientId={id} mrn={record.mrn} onClose={() => setExporting(false)} />}

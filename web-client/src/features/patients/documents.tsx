@@ -7,14 +7,11 @@ import { Problem, remove, upload } from '../../lib/api/client';
 import { reading } from '../../lib/api/refetch';
 import type { Attachment, AttachmentCategory } from '../../lib/api/types';
 import { moment, size } from '../../lib/i18n/format';
-import { useText, type TextKey, type Translate } from '../../lib/i18n/text';
+import { useText } from '../../lib/i18n/text';
 import { Button, Dialog, ErrorText, Failed, Loading, Notice, SelectField, TextField, buttonLook, classes, problemText } from '../../lib/ui';
+import { CATEGORIES, MAX_BYTES, refusal, TAKEN } from './document-rules';
 import css from './documents.module.css';
 import page from './patients.module.css';
-
-const CATEGORIES: AttachmentCategory[] = ['insurance_card', 'identification', 'referral', 'photo', 'other'];
-const TAKEN = 'image/jpeg,image/png,image/webp,application/pdf';
-const MAX_BYTES = 20 * 1024 * 1024;
 
 export function Documents({ patientId }: { patientId: string }) {
   const { t } = useText();
@@ -113,20 +110,4 @@ function Send({ patientId, patientKey }: { patientId: string; patientKey: string
       {sending.isSuccess && <Notice live>{t('documents.sent', { name: sending.data.file_name })}</Notice>}
     </form>
   );
-}
-
-function refusal(t: Translate, error: unknown): string {
-  if (!(error instanceof Problem)) return problemText(t, error);
-  if (error.code === 'upload.refused') {
-    const known: Record<string, TextKey> = {
-      infected: 'documents.refused.infected',
-      pdf_encrypted: 'documents.refused.locked',
-      pdf_active: 'documents.refused.active',
-      too_many_pixels: 'documents.refused.pixels',
-    };
-    return t(known[String(error.more.reason)] ?? 'documents.refused.unreadable');
-  }
-  if (error.code === 'upload.type_not_allowed') return t('documents.refused.type');
-  if (error.code === 'upload.not_scanned') return t('documents.refused.not_scanned');
-  return problemText(t, error);
 }

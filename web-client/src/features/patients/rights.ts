@@ -6,6 +6,8 @@ const may = (...roles: Role[]) => (role: Role) => roles.includes(role);
 
 export const createsPatients = may('front_desk', 'provider', 'nurse');
 export const writesDemographics = may('front_desk', 'provider', 'nurse');
+export const managesGuardians = may('front_desk', 'provider', 'nurse');
+export const managesCareTeam = may('front_desk', 'provider', 'nurse', 'clinic_admin');
 export const readsInsurance = may('front_desk', 'provider', 'nurse', 'compliance');
 export const writesInsurance = may('front_desk');
 export const readsClinical = may('provider', 'nurse', 'compliance');

@@ -2,8 +2,8 @@
 
 import { useState, type FormEvent } from 'react';
 import { call, get, Problem } from '../../lib/api/client';
-import type { ClinicalLists, Insurance, PatientRecord } from '../../lib/api/types';
-import { today } from '../../lib/i18n/format';
+import type { ClinicalLists, Insurance, NewEmail, PatientRecord } from '../../lib/api/types';
+import { moment, today } from '../../lib/i18n/format';
 import { useText } from '../../lib/i18n/text';
 import { Button, ErrorText, Notice, problemText } from '../../lib/ui';
 import { ContactFields } from '../patients/contact-fields';
@@ -38,20 +38,23 @@ export function Details({ clinic, person, timeZone }: PageProps) {
 }
 
 function Person({ of, stored }: { of: string; stored: PatientRecord }) {
-  const { t } = useText();
+  const { t, lang } = useText();
   const [record, setRecord] = useState(stored);
   const [editing, setEditing] = useState(false);
   const [saved, setSaved] = useState(false);
+  const waiting = useReading<NewEmail>(`${of}/new-email`);
   const done = (changed: PatientRecord) => {
     setRecord(changed);
     setEditing(false);
     setSaved(true);
+    waiting.again();
   };
   return (
     <>
       <section aria-labelledby="contact" className={css.section}>
         <h2 id="contact">{t('portal.details.contact')}</h2>
         {saved && !editing && <Notice tone="accent" live>{t('portal.details.saved')}</Notice>}
+        {waiting.data?.address && !editing && <Notice live title={t('portal.email.waiting')}>{t('portal.email.waiting.body', { email: waiting.data.address, time: moment(lang, waiting.data.expires_at ?? '') })}</Notice>}
         {editing ? <Contact of={of} record={record} onSaved={done} onCancel={() => setEditing(false)} /> : (
           <>
             <Facts record={record} details={CONTACT} />

@@ -13,6 +13,7 @@ import { useReading } from './reading';
 
 const MORE: readonly { to: string; key: TextKey; icon: 'person' | 'note' | 'check' | 'search' | 'lock' }[] = [
   { to: '/details', key: 'portal.details.title', icon: 'person' },
+  { to: '/documents', key: 'portal.documents.title', icon: 'note' },
   { to: '/export', key: 'portal.export.title', icon: 'note' },
   { to: '/consents', key: 'portal.consents.title', icon: 'check' },
   { to: '/history', key: 'portal.history.title', icon: 'search' },

@@ -9,6 +9,8 @@ import { Button, Failed, Loading } from '../../lib/ui';
 import { PatientPage, type Clinic } from '../join/page';
 import { Consents } from './consents';
 import { Details } from './details';
+import { Documents } from './documents';
+import { ConfirmEmail } from './email';
 import { Export } from './export';
 import { History } from './history';
 import { Home } from './home';
@@ -44,6 +46,7 @@ export function PortalSite() {
     setWho({ is: 'asking' });
     setRound(round + 1);
   };
+  if (place === '/email') return <ConfirmEmail clinic={nobodys} />;
   if (place === '/in') return <UseLink clinic={nobodys} onIn={enter} />;
   if (who.is === 'asking') return <PatientPage clinic={nobodys} title={t('portal.title')}><Loading /></PatientPage>;
   if (who.is === 'failed') return <PatientPage clinic={nobodys} title={t('portal.title')}><Failed error={who.error} onRetry={() => setRound(round + 1)} /></PatientPage>;
@@ -60,6 +63,8 @@ export function PortalSite() {
   switch (place) {
     case '/details':
       return <Details key={person.patient_id} {...page} />;
+    case '/documents':
+      return <Documents key={person.patient_id} {...page} />;
     case '/export':
       return <Export key={person.patient_id} {...page} />;
     case '/consents':

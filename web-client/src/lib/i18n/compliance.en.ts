@@ -170,6 +170,8 @@ export const texts = {
   'act.staff.invitation_accepted': 'Accepted an invitation',
   'act.staff.role': 'Changed a role',
   'act.staff.changed': 'Changed an account',
+  'act.settings.read': 'Read the clinic’s settings',
+  'act.settings.change': 'Changed the clinic’s settings',
   'act.staff.reset_factors': 'Reset somebody’s second factors',
   'act.staff.deactivate': 'Deactivated an account',
   'act.staff.reactivate': 'Reactivated an account',

@@ -172,6 +172,8 @@ export const texts: Record<Key, string> = {
   'act.staff.invitation_accepted': 'Aceptó una invitación',
   'act.staff.role': 'Cambió un rol',
   'act.staff.changed': 'Cambió una cuenta',
+  'act.settings.read': 'Vio los ajustes de la clínica',
+  'act.settings.change': 'Cambió los ajustes de la clínica',
   'act.staff.reset_factors': 'Restableció los segundos factores de alguien',
   'act.staff.deactivate': 'Desactivó una cuenta',
   'act.staff.reactivate': 'Reactivó una cuenta',
