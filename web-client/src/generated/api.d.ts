@@ -3191,6 +3191,19 @@ export interface components {
             /** @description What follows `/g/` in the link. */
             token: string;
         };
+        /** @description Somebody who could be assigned. */
+        AssignableItem: {
+            name: string;
+            /** @enum {string} */
+            role: "patient" | "guardian" | "interpreter" | "specialist" | "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance" | "super_admin";
+            /** Format: uuid */
+            staff_id: string;
+        };
+        /** @description Who could be assigned. */
+        Assignables: {
+            /** @description By name. */
+            items: components["schemas"]["AssignableItem"][];
+        };
         /** @description An assignment. */
         AssignmentItem: {
             /** Format: uuid */
@@ -3397,14 +3410,6 @@ export interface components {
             name: string;
             /** Format: uuid */
             patient_id: string;
-        };
-        /** @description Somebody who could be assigned. */
-        CandidateItem: {
-            name: string;
-            /** @enum {string} */
-            role: "patient" | "guardian" | "interpreter" | "specialist" | "provider" | "nurse" | "front_desk" | "clinic_admin" | "compliance" | "super_admin";
-            /** Format: uuid */
-            staff_id: string;
         };
         /** @description Patients who could be one. */
         Candidates: {
@@ -13215,7 +13220,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Candidates"];
+                    "application/json": components["schemas"]["Assignables"];
                 };
             };
             /** @description `signed_out`: no session, or it has ended */
