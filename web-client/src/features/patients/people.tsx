@@ -23,7 +23,9 @@ export function People({ patientId, role }: { patientId: string; role: Role }) {
   const team = useQuery({ queryKey: ['patient', patientId, 'care-team'], queryFn: reading<CareTeam>(`${path}/care-team`) });
   const [open, setOpen] = useState<'guardian' | 'assign' | Ending | null>(null);
   const error = guardians.error ?? team.error;
-  const now = useNow(60_000);
+  const clock = useNow(60_000);
+  // What was ended a moment ago is over, though the clock on this page has not moved on yet.
+  const now = Math.max(clock, guardians.dataUpdatedAt, team.dataUpdatedAt);
   const present = (until: string | null) => !until || Date.parse(until) > now;
   const acting = guardians.data?.items.filter((one) => present(one.until_at)) ?? [];
   const assigned = team.data?.items.filter((one) => present(one.until_at)) ?? [];
