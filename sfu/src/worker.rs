@@ -249,7 +249,7 @@ impl Worker {
         self.finish_round(now);
     }
 
-    /// Reads one batch. False: the socket has nothing more.
+    /// Reads one batch. False: it was not full, so the socket has nothing more; asking again would cost a system call.
     fn receive(&mut self, storage: &mut [u8], buffer: usize, metas: &mut [RecvMeta]) -> bool {
         let mut slices: Vec<IoSliceMut<'_>> = storage.chunks_exact_mut(buffer).map(IoSliceMut::new).collect();
         let count = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, metas) {
@@ -271,7 +271,7 @@ impl Worker {
         }
         add(&self.tally.packets_in, packets);
         add(&self.tally.bytes_in, bytes);
-        count > 0
+        count == metas.len()
     }
 
     /// The candidate that a datagram was sent to. Behind address translation it is not the address it arrived at.

@@ -17,6 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use client::Client;
+use sfu_core::{Candidates, Path};
 use sfu_core::room::{Limits, Outbox, Room, Settings};
 use sfu_core::tap::PeerKey;
 
@@ -105,7 +106,7 @@ fn warm_up(room: &mut Room, datagrams: &Datagrams, now: Instant, out: &mut Outbo
 fn work(room: &mut Room, datagrams: &Datagrams, now: Instant, out: &mut Outbox) {
     let server = SERVER.parse().unwrap();
     for (key, from, bytes) in datagrams {
-        room.receive(*key, *from, server, bytes, now, out);
+        room.receive(*key, Path::udp(*from, server), bytes, now, out);
     }
     if room.next_timeout().is_some_and(|due| due <= now) {
         room.timeout(now, out);
@@ -133,7 +134,8 @@ impl House {
     /// Rooms of people who connected; the first `senders` of each room will send.
     fn new(rooms: usize, people: usize, senders: usize) -> Self {
         let now = beginning();
-        let settings = Settings::new(vec![SERVER.parse().unwrap()], Limits::default(), now, 1_000_000);
+        let candidates = Candidates { udp: vec![SERVER.parse().unwrap()], tcp: vec![] };
+        let settings = Settings::new(candidates, Limits::default(), now, 1_000_000);
         let mut made = Vec::with_capacity(rooms);
         for n in 0..rooms {
             let mut room = counted(|| Room::new(settings.clone()));
@@ -221,8 +223,8 @@ impl House {
             self.cpu += thread_cpu() - began;
             self.forwarded += out.tally.forwarded;
             for transmit in out.transmits.drain(..) {
-                if let Some(client) = clients.iter_mut().find(|client| client.address == transmit.to) {
-                    client.receive(transmit.from, &transmit.contents, now);
+                if let Some(client) = clients.iter_mut().find(|client| client.address == transmit.path.remote) {
+                    client.receive(transmit.path.local, &transmit.contents, now);
                     client.received.clear();
                 }
                 counted(|| drop(transmit));

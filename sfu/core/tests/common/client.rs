@@ -27,6 +27,8 @@ pub struct Received {
     pub at: Instant,
     /// Who made it: written into every payload.
     pub from: u8,
+    /// The sender's own count, for video.
+    pub n: u32,
     /// Simulcast layer, for video.
     pub layer: Option<u8>,
     pub keyframe: bool,
@@ -57,6 +59,8 @@ pub struct Client {
     pub layers: [Sending; 3],
     pub screen: Sending,
     pub audio: Sending,
+    /// Video packets that it made so far.
+    pub written: u32,
     /// Layers that it sends now.
     pub live: [bool; 3],
     /// Asks for lost packets again.
@@ -96,6 +100,7 @@ impl Client {
             layers: [sending(40_000, 9_000_000, 120), sending(3, 77, 32_760), sending(65_530, 4_294_960_000, 7)],
             screen: sending(100, 100, 100),
             audio: sending(500, 48_000, 0),
+            written: 0,
             live: [true; 3],
             repairs: true,
         }
@@ -178,6 +183,7 @@ impl Client {
                         marker: packet.header.marker,
                         at: now,
                         from: packet.payload[length - 2],
+                        n: packet.payload[length.saturating_sub(6)..][..4].try_into().map_or(0, u32::from_be_bytes),
                         layer: video.map(|_| packet.payload[length - 1]),
                         keyframe: video.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload)),
                         picture: video.and_then(|vp8| vp8.picture_id()),
@@ -245,7 +251,9 @@ impl Client {
             } else if n == 0 {
                 payload.push(0x11);
             }
-            payload.resize(900, 0xaa);
+            payload.resize(896, 0xaa);
+            payload.extend_from_slice(&self.written.to_be_bytes());
+            self.written += 1;
             payload.extend_from_slice(&[id, layer.unwrap_or(9) as u8]);
             let write = RtpWrite::new(pt, sending.seq.into(), sending.time, now, payload)
                 .marker(n + 1 == packets)
