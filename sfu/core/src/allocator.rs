@@ -1,12 +1,36 @@
-//! Which simulcast layer a receiver gets: a function of what is there, what it shows, and what its network takes.
+//! What a receiver is sent: a function of what is there, what it shows, what its network takes, and the time.
+//!
+//! Voice comes first: its share is set aside before any picture is considered. Pictures that do not fit even in their
+//! smallest size are held back, with hysteresis, and come back by themselves.
+
+mod budget;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use budget::Budget;
 
 /// The widest picture that a slot can ask for (VP8's limit).
 pub(crate) const WIDEST: u32 = 16_383;
+/// Set aside for each voice that a receiver is sent, bits per second: Opus at a browser's usual rate, with room.
+pub(crate) const VOICE_BPS: f64 = 40_000.0;
+/// A picture that is sent stays while this share of its cost is there: an estimate wavers.
+const KEPT: f64 = 0.9;
+/// A larger picture is begun only with this much to spare, so that it does not have to be taken back at once.
+const RAISED: f64 = 1.15;
+/// A picture is held back at once below this share of its cost, and after [`SHORT_FOR`] below [`KEPT`].
+const FAR_SHORT: f64 = 0.6;
+const SHORT_FOR: Duration = Duration::from_millis(800);
+/// A picture comes back when this much of its cost was there for its hold.
+const RESUMED: f64 = 1.3;
+/// How long there must be enough before a picture comes back. Doubled each time it had to be held back again within
+/// [`PROVEN_AFTER`].
+const HOLD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+const PROVEN_AFTER: Duration = Duration::from_secs(15);
 
 /// A layer as the choice needs it, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LayerView {
-    /// Packets arrive.
+    /// Packets arrive, or will once they are asked for.
     pub live: bool,
     /// Picture width, pixels.
     pub width: u32,
@@ -14,100 +38,167 @@ pub(crate) struct LayerView {
     pub bps: f64,
 }
 
-/// The layer for a slot shown `width` pixels wide with `budget` bits per second left for it (`None`: no limit known).
-/// The narrowest live layer that is wide enough, or the next lower one that the budget allows; the lowest is given
-/// whatever the budget says. `None`: the slot is hidden, or nothing is live.
-pub(crate) fn choose(layers: &[LayerView], width: u32, budget: Option<f64>) -> Option<usize> {
+/// A picture that a receiver is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Want {
+    /// Which slot: its hysteresis is remembered under this number.
+    pub slot: usize,
+    /// A shared screen goes before cameras.
+    pub screen: bool,
+    /// Shown width, pixels; 0: hidden.
+    pub width: u32,
+    pub layers: Vec<LayerView>,
+    /// The layer that is sent now.
+    pub current: Option<usize>,
+}
+
+/// What was decided for one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// This layer.
+    Layer(usize),
+    /// Nothing, for want of bandwidth.
+    HeldBack,
+    /// Nothing: it is hidden, or there is nothing to send.
+    Nothing,
+}
+
+/// The layer for a slot shown `width` pixels wide, were there no limit: the narrowest live one that is wide enough.
+pub(crate) fn ideal(layers: &[LayerView], width: u32) -> Option<usize> {
     if width == 0 {
         return None;
     }
     let width = width.min(WIDEST);
     // A quarter of enlargement is not seen; the next layer costs three times as much.
     let enough = |layer: &LayerView| layer.width * 5 >= width * 4;
-    let affordable = |layer: &LayerView| budget.is_none_or(|budget| layer.bps <= budget);
     let live = || layers.iter().enumerate().filter(|(_, layer)| layer.live);
-    let (ceiling, _) = live().find(|(_, layer)| enough(layer)).or_else(|| live().next_back())?;
-    live().rfind(|(n, layer)| *n <= ceiling && affordable(layer)).or_else(|| live().next()).map(|(n, _)| n)
+    let found = live().find(|(_, layer)| enough(layer)).or_else(|| live().next_back());
+    found.map(|(n, _)| n)
 }
 
-/// What a receiver's network takes, learned from the loss that it reports once a second (the loss-based controller of
-/// draft-ietf-rmcat-gcc-02, section 6).
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Budget {
-    bps: Option<f64>,
+struct Held {
+    slot: usize,
+    held: bool,
+    short_since: Option<Instant>,
+    enough_since: Option<Instant>,
+    hold: Option<Duration>,
+    resumed: Option<Instant>,
 }
 
-/// Below this the budget does not fall: voice and the lowest layer.
-const FLOOR_BPS: f64 = 150_000.0;
-/// Above this it is no limit any more.
-const CEILING_BPS: f64 = 10_000_000.0;
+impl Held {
+    /// Whether the picture is held back now, given what is left of the budget and what it costs at least.
+    fn judge(&mut self, left: f64, least: f64, now: Instant) -> bool {
+        if self.held {
+            if left < least * RESUMED {
+                self.enough_since = None;
+                return true;
+            }
+            let since = *self.enough_since.get_or_insert(now);
+            if now.saturating_duration_since(since) < self.hold.unwrap_or(HOLD.0) {
+                return true;
+            }
+            *self = Self { slot: self.slot, hold: self.hold, resumed: Some(now), ..Self::default() };
+            return false;
+        }
+        if left >= least * KEPT {
+            self.short_since = None;
+            if self.resumed.is_some_and(|at| now.saturating_duration_since(at) >= PROVEN_AFTER) {
+                (self.resumed, self.hold) = (None, None);
+            }
+            return false;
+        }
+        let since = *self.short_since.get_or_insert(now);
+        if left >= least * FAR_SHORT && now.saturating_duration_since(since) < SHORT_FOR {
+            return false;
+        }
+        self.held = true;
+        self.enough_since = None;
+        self.hold = Some(match (self.resumed, self.hold) {
+            (Some(_), hold) => (hold.unwrap_or(HOLD.0) * 2).min(HOLD.1),
+            (None, _) => HOLD.0,
+        });
+        true
+    }
+}
 
-impl Budget {
-    /// Bits per second for video and voice; `None`: no limit known.
-    pub(crate) fn bps(&self) -> Option<f64> {
-        self.bps
+/// Decides for one receiver.
+#[derive(Debug, Default)]
+pub(crate) struct Allocator {
+    held: Vec<Held>,
+}
+
+impl Allocator {
+    /// What each of `wants` gets out of `budget` bits per second (`None`: no limit known), with `voices` voices beside
+    /// them. The answers are in the order of `wants`.
+    pub(crate) fn allocate(
+        &mut self,
+        wants: &[Want],
+        voices: usize,
+        budget: Option<f64>,
+        now: Instant,
+    ) -> Vec<Choice> {
+        self.held.retain(|held| wants.iter().any(|want| want.slot == held.slot));
+        let ideals: Vec<Option<usize>> = wants.iter().map(|want| ideal(&want.layers, want.width)).collect();
+        let Some(budget) = budget else {
+            self.held.clear();
+            return ideals.into_iter().map(|layer| layer.map_or(Choice::Nothing, Choice::Layer)).collect();
+        };
+        let mut left = (budget - VOICE_BPS * voices as f64).max(0.0);
+        let mut order: Vec<usize> = (0..wants.len()).filter(|n| ideals[*n].is_some()).collect();
+        order.sort_by_key(|n| (!wants[*n].screen, std::cmp::Reverse(wants[*n].width.min(WIDEST)), wants[*n].slot));
+        let mut choices = vec![Choice::Nothing; wants.len()];
+        // Everyone's smallest picture first, then larger ones in the same order.
+        for n in &order {
+            let want = &wants[*n];
+            let Some(least) = want.layers.iter().position(|layer| layer.live) else { continue };
+            let bps = want.layers[least].bps;
+            let held = self.held(want.slot);
+            if held.judge(left, bps, now) {
+                choices[*n] = Choice::HeldBack;
+                continue;
+            }
+            left = (left - bps).max(0.0);
+            choices[*n] = Choice::Layer(least);
+        }
+        for n in order {
+            let (want, Some(ceiling)) = (&wants[n], ideals[n]) else { continue };
+            let Choice::Layer(mut at) = choices[n] else { continue };
+            for next in at + 1..=ceiling {
+                if !want.layers[next].live {
+                    continue;
+                }
+                let more = (want.layers[next].bps - want.layers[at].bps).max(0.0);
+                let margin = if want.current.is_some_and(|current| current >= next) { KEPT } else { RAISED };
+                let needed = want.layers[next].bps * margin - want.layers[at].bps;
+                if left < needed {
+                    break;
+                }
+                left = (left - more).max(0.0);
+                at = next;
+            }
+            choices[n] = Choice::Layer(at);
+        }
+        choices
     }
 
-    /// The receiver lost this share of `sent_bps` during the last second.
-    pub(crate) fn report(&mut self, loss: f64, sent_bps: f64) {
-        self.bps = if loss > 0.10 {
-            let from = self.bps.map_or(sent_bps, |bps| bps.min(sent_bps.max(FLOOR_BPS)));
-            Some((from * (1.0 - 0.5 * loss)).max(FLOOR_BPS))
-        } else if loss < 0.02 {
-            self.bps.map(|bps| bps * 1.08).filter(|bps| *bps < CEILING_BPS)
-        } else {
-            self.bps
+    /// What everything would cost in its ideal size: how far it is worth looking for bandwidth.
+    pub(crate) fn desired(wants: &[Want], voices: usize) -> f64 {
+        let pictures = wants.iter().filter_map(|want| Some(want.layers[ideal(&want.layers, want.width)?].bps));
+        pictures.sum::<f64>() * RESUMED + VOICE_BPS * voices as f64
+    }
+
+    fn held(&mut self, slot: usize) -> &mut Held {
+        let at = match self.held.iter().position(|held| held.slot == slot) {
+            Some(at) => at,
+            None => {
+                self.held.push(Held { slot, ..Held::default() });
+                self.held.len() - 1
+            }
         };
+        &mut self.held[at]
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layers() -> [LayerView; 3] {
-        [(320, 150e3), (640, 500e3), (1280, 1_700e3)].map(|(width, bps)| LayerView { live: true, width, bps })
-    }
-
-    #[test]
-    fn a_small_picture_gets_a_small_layer() {
-        assert_eq!(choose(&layers(), 160, None), Some(0));
-        assert_eq!(choose(&layers(), 640, None), Some(1));
-        assert_eq!(choose(&layers(), 700, None), Some(1));
-        assert_eq!(choose(&layers(), 1920, None), Some(2));
-    }
-
-    #[test]
-    fn a_hidden_picture_gets_nothing() {
-        assert_eq!(choose(&layers(), 0, None), None);
-    }
-
-    #[test]
-    fn a_narrow_network_gets_what_fits_and_never_less_than_the_lowest() {
-        assert_eq!(choose(&layers(), 1280, Some(600e3)), Some(1));
-        assert_eq!(choose(&layers(), 1280, Some(1.0)), Some(0));
-    }
-
-    #[test]
-    fn a_layer_that_stopped_is_not_chosen() {
-        let mut layers = layers();
-        layers[2].live = false;
-        assert_eq!(choose(&layers, 1280, None), Some(1));
-        layers.iter_mut().for_each(|layer| layer.live = false);
-        assert_eq!(choose(&layers, 1280, None), None);
-    }
-
-    #[test]
-    fn loss_narrows_the_budget_and_its_absence_widens_it_again() {
-        let mut budget = Budget::default();
-        budget.report(0.0, 2e6);
-        assert_eq!(budget.bps(), None, "no loss, no limit");
-        budget.report(0.3, 2e6);
-        let narrowed = budget.bps().unwrap();
-        assert!(narrowed < 2e6);
-        budget.report(0.05, 1e6);
-        assert_eq!(budget.bps(), Some(narrowed));
-        (0..60).for_each(|_| budget.report(0.0, 1e6));
-        assert_eq!(budget.bps(), None, "it ends to be a limit");
-    }
-}
+mod tests;

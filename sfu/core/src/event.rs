@@ -62,6 +62,12 @@ pub enum EventKind {
     Lost,
     /// All slots of this peer that are in use now; a mid that is absent is empty.
     Slots(Vec<Slot>),
+    /// The layers of its camera that anyone watches, by `rid`: it should send these only. All, until this is said.
+    Asked(Vec<String>),
+    /// The video slots (by `mid`) whose pictures are held back because its network does not carry them; voice goes on.
+    HeldBack(Vec<String>),
+    /// Who speaks now, whoever holds the floor first. Said to everyone in the room.
+    Speaking(Vec<PeerKey>),
     /// Measurements, every five seconds in each direction.
     Quality(Interval),
 }

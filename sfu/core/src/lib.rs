@@ -18,6 +18,7 @@ pub mod quality;
 pub mod room;
 mod seat;
 mod settings;
+mod speaker;
 pub mod stun;
 mod tapping;
 mod track;

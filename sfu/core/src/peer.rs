@@ -4,15 +4,17 @@
 //! `Rtc` goes through [`Peer::act`], which does that; [`Peer::write`] alone only queues, so that a batch of packets
 //! for one receiver is sealed by one [`Peer::flush`].
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+mod said;
 
+use std::time::{Duration, Instant};
+
+use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
 use str0m::net::{DatagramSend, Protocol, Receive, TcpType};
-use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Patch};
+use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc};
 use str0m::stats::{MediaEgressStats, MediaIngressStats};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
@@ -20,13 +22,19 @@ use crate::guard::{Guard, Verdict};
 use crate::net::{Candidates, Path, Transmit, Transport, is_relayed};
 use crate::offer::{LineUse, OfferError, Outline, outline};
 use crate::tap::{Codec, Source};
+pub(crate) use said::{Incoming, Outgoing, Said};
 
 /// How often str0m sums up its statistics: they drive the loss-based choice of layers.
 const STATS_EVERY: Duration = Duration::from_secs(1);
 /// Packets kept per video slot to answer NACKs, and for how long.
-const RESEND_VIDEO: (usize, Duration) = (512, Duration::from_secs(2));
+/// At 300 ms from here to there and back a packet can be asked for twice.
+const RESEND_VIDEO: (usize, Duration) = (256, Duration::from_millis(750));
 /// Above this share of retransmitted bytes str0m stops resending.
 const RESEND_SHARE: f32 = 0.5;
+/// What a client's way is taken to carry until its feedback tells: enough for a middle picture, and probed further at once.
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_000);
+/// Most packets that one flush lets out; more means that the pacer never comes to an end.
+const PER_FLUSH: usize = 4_096;
 /// A slot's first outgoing sequence number. Below 65536: receivers start their rollover counter at zero.
 pub(crate) const FIRST_SEQ: u64 = 1_000;
 
@@ -49,63 +57,6 @@ impl Identity {
 
 /// The bytes of a packet to send.
 pub type PacketBytes = DatagramSend;
-
-/// A packet that a client sent, authenticated and decrypted.
-#[derive(Debug, Clone)]
-pub(crate) struct Incoming {
-    pub line: usize,
-    pub rid: Option<Rid>,
-    pub ssrc: u32,
-    pub codec: Codec,
-    pub seq: u64,
-    pub time: u64,
-    pub marker: bool,
-    pub payload: Arc<[u8]>,
-    /// RFC 6464: 0 is loudest, 127 silence.
-    pub level: Option<u8>,
-    pub voice: Option<bool>,
-    pub rotation: Option<str0m::rtp::VideoOrientation>,
-    /// From the sender's last report: this RTP time was at that wall-clock time.
-    pub report: Option<(u64, SystemTime)>,
-}
-
-/// What came out of a change.
-#[derive(Debug)]
-pub(crate) enum Said {
-    Transmit(Transmit),
-    Connected,
-    /// The client closed DTLS, or the connection failed for good.
-    Closed,
-    Media(Incoming),
-    /// A receiver cannot decode what is on this m-line.
-    KeyframeWanted {
-        line: usize,
-    },
-    Egress {
-        line: usize,
-        loss: Option<f32>,
-        rtt: Option<Duration>,
-        jitter: u32,
-        nacks: u64,
-        packets: u64,
-        bytes: u64,
-    },
-    Ingress {
-        rtt: Option<Duration>,
-    },
-    Transport {
-        rtt: Option<Duration>,
-    },
-}
-
-/// A packet to write on a slot.
-#[derive(Debug)]
-pub(crate) struct Outgoing<'a> {
-    pub packet: &'a Incoming,
-    pub seq: u64,
-    pub time: u32,
-    pub patch: Option<Vp8Patch>,
-}
 
 struct Known {
     ssrc: u32,
@@ -153,6 +104,7 @@ impl Peer {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
+            .enable_bwe(Some(FIRST_ESTIMATE))
             .set_stats_interval(Some(STATS_EVERY))
             .build(now);
         for address in &candidates.udp {
@@ -230,6 +182,8 @@ impl Peer {
             if line.use_ == LineUse::Slot
                 && let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(id, None)
             {
+                // Pictures come from their publishers paced already; a second pacer here would only delay them.
+                stream.set_unpaced(true);
                 if !known && !line.audio {
                     stream.set_rtx_cache(RESEND_VIDEO.0, RESEND_VIDEO.1, Some(RESEND_SHARE));
                 }
@@ -349,9 +303,19 @@ impl Peer {
         true
     }
 
-    /// Lets time pass and sends what is queued.
+    /// Lets time pass and sends what is queued: with bandwidth estimation each turn lets out one packet.
     pub(crate) fn flush(&mut self, now: Instant, said: &mut Vec<Said>) {
-        self.act(now, said, |rtc| rtc.handle_input(Input::Timeout(now)));
+        for _ in 0..PER_FLUSH {
+            self.act(now, said, |rtc| rtc.handle_input(Input::Timeout(now)));
+            if self.timeout > now {
+                return;
+            }
+        }
+    }
+
+    /// How much would be sent if the way to this client took everything: it is probed for that much.
+    pub(crate) fn desire(&mut self, bps: f64) {
+        self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps as u64));
     }
 
     /// Says goodbye (RTCP BYE, DTLS close_notify).
@@ -420,6 +384,9 @@ impl Peer {
                 }
             }
             Event::MediaIngressStats(MediaIngressStats { rtt, .. }) => said.push(Said::Ingress { rtt }),
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, can_probe: true }) => {
+                said.push(Said::Estimate { bps: estimate.as_f64() });
+            }
             Event::PeerStats(stats) => said.push(Said::Transport { rtt: stats.rtt }),
             _ => {}
         }

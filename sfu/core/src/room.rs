@@ -4,6 +4,7 @@
 //! the one place that decides is [`Seat::open`], looked at for sender and receiver of every packet.
 
 mod forwarding;
+mod quality;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ pub use crate::outbox::{Outbox, Tally};
 use crate::peer::{Peer, Said};
 use crate::quality::SlotReport;
 use crate::seat::Seat;
+use crate::speaker::Speakers;
 pub use crate::settings::{Limits, Settings};
 use crate::tap::PeerKey;
 use crate::tapping::Tap;
@@ -40,18 +42,23 @@ pub struct Room {
     admitted: Vec<PeerKey>,
     tap: Tap,
     reassign_at: Option<Instant>,
+    speakers: Speakers,
+    settle_at: Instant,
     said: Vec<Said>,
 }
 
 impl Room {
     /// An empty room.
     pub fn new(settings: Settings) -> Self {
+        let settle_at = settings.began();
         Self {
             settings,
             seats: Vec::new(),
             admitted: Vec::new(),
             tap: Tap::default(),
             reassign_at: None,
+            speakers: Speakers::default(),
+            settle_at,
             said: Vec::new(),
         }
     }
@@ -159,6 +166,7 @@ impl Room {
         self.admitted.retain(|admitted| *admitted != key);
         if let Some(at) = self.seat(key) {
             self.seats[at].admitted = false;
+            self.speakers.forget(key);
             self.reassign(now, out);
             self.flush(now, out);
         }
@@ -169,6 +177,7 @@ impl Room {
         self.admitted.retain(|admitted| *admitted != key);
         if let Some(at) = self.seat(key) {
             let mut seat = self.seats.remove(at);
+            self.speakers.forget(key);
             seat.peer.close(now, &mut self.said);
             for said in self.said.drain(..) {
                 if let Said::Transmit(transmit) = said {
@@ -193,6 +202,7 @@ impl Room {
         if let Some(at) = self.seat(key) {
             self.seats[at].view(demands);
             self.choose_layers(at, now, out);
+            self.ask_publishers(now, out);
             self.flush(now, out);
         }
     }
@@ -200,6 +210,7 @@ impl Room {
     /// From now on gives the packets of these peers in [`Outbox::taps`].
     pub fn tap(&mut self, peers: Vec<PeerKey>, now: Instant, out: &mut Outbox) {
         self.tap.open(peers);
+        self.ask_publishers(now, out);
         for at in 0..self.seats.len() {
             if self.seats[at].admitted && self.tap.covers(self.seats[at].key) {
                 for track in 0..self.seats[at].tracks.len() {
@@ -257,6 +268,7 @@ impl Room {
         }
         if self.reassign_at.is_some_and(|due| now >= due) {
             self.reassign(now, out);
+            self.review(now, out);
         }
         self.flush(now, out);
     }
@@ -302,6 +314,11 @@ impl Room {
                         seat.reported.1 += packets;
                     }
                     seat.reported.2 += bytes;
+                }
+                Said::Estimate { bps } => {
+                    if self.seats[at].estimated(bps) && self.seats[at].open() {
+                        self.choose_layers(at, now, out);
+                    }
                 }
                 Said::Ingress { rtt } => self.seats[at].meter.rtt(rtt),
                 // str0m gives this one before the slots' reports of the same second, so it sums up the last.

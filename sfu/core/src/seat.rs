@@ -2,17 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use crate::allocator::{Budget, choose};
+use crate::allocator::{Allocator, Budget, Choice};
 use crate::event::{Demand, Slot};
 use crate::forwarder::{Arrival, Forwarder};
 use crate::offer::LineUse;
 use crate::peer::{FIRST_SEQ, Incoming, Outgoing, Peer};
 use crate::quality::Meter;
+use crate::speaker::Speakers;
 use crate::tap::{PeerKey, Source};
 use crate::track::Track;
 
 /// What a slot shows until the client says how wide.
 const DEFAULT_WIDTH: u32 = 1_280;
+/// A camera stays worth a slot this long after its owner spoke.
+const SPOKE_LATELY: Duration = Duration::from_secs(10);
+/// An estimate that rose by less than this share since layers were chosen changes nothing.
+const WORTH_CHOOSING: f64 = 1.05;
 /// A screen or camera that was silent this long gives its slot back.
 pub(crate) const SLOT_HELD: Duration = Duration::from_secs(3);
 
@@ -28,6 +33,8 @@ pub(crate) struct ReceiveSlot {
     pub width: u32,
     /// Chosen layer of the publisher's track.
     pub layer: Option<usize>,
+    /// Its picture is held back for want of bandwidth.
+    pub held_back: bool,
 }
 
 pub(crate) struct Seat {
@@ -42,11 +49,12 @@ pub(crate) struct Seat {
     pub tracks: Vec<Track>,
     pub slots: Vec<ReceiveSlot>,
     pub meter: Meter,
+    pub allocator: Allocator,
     pub budget: Budget,
+    /// What the way to it takes, by its transport-wide feedback, and what it was when layers were last chosen.
+    estimate: Option<(f64, f64)>,
     /// Since the last budget step: lost packets, packets, bytes, and when.
     pub reported: (f64, u64, u64),
-    /// Loudness of late, 0 (silence) to 127.
-    pub loudness: f32,
 }
 
 impl Seat {
@@ -62,9 +70,10 @@ impl Seat {
             tracks: Vec::new(),
             slots: Vec::new(),
             meter: Meter::new(now),
+            allocator: Allocator::default(),
             budget: Budget::default(),
+            estimate: None,
             reported: (0.0, 0, 0),
-            loudness: 0.0,
         };
         seat.lay_out(now);
         seat
@@ -89,6 +98,7 @@ impl Seat {
                             forwarder: Forwarder::new(FIRST_SEQ),
                             width: DEFAULT_WIDTH,
                             layer: None,
+                            held_back: false,
                         });
                     }
                 }
@@ -102,6 +112,30 @@ impl Seat {
     /// May send to and receive from others now.
     pub(crate) fn open(&self) -> bool {
         self.admitted && self.connected
+    }
+
+    /// Bits per second for everything that it is sent; `None`: no limit known.
+    pub(crate) fn limit(&self) -> Option<f64> {
+        self.estimate.map_or(self.budget.bps(), |(bps, _)| Some(bps))
+    }
+
+    /// The way to this peer takes so much; true if layers should be chosen again.
+    pub(crate) fn estimated(&mut self, bps: f64) -> bool {
+        let chosen = self.estimate.map_or(f64::INFINITY, |(_, chosen)| chosen);
+        self.estimate = Some((bps, chosen));
+        bps < chosen || bps > chosen * WORTH_CHOOSING
+    }
+
+    /// Layers are being chosen for the estimate as it is.
+    pub(crate) fn chosen(&mut self) {
+        if let Some((bps, chosen)) = &mut self.estimate {
+            *chosen = *bps;
+        }
+    }
+
+    /// The video slots whose pictures are held back.
+    pub(crate) fn held_back(&self) -> Vec<String> {
+        self.slots.iter().filter(|slot| slot.held_back).map(|slot| slot.mid.clone()).collect()
     }
 
     pub(crate) fn view(&mut self, demands: &[Demand]) {
@@ -118,18 +152,23 @@ impl Seat {
         used.map(|(slot, (from, source))| Slot { mid: slot.mid.clone(), source, from }).collect()
     }
 
-    /// The sources that others may be shown now, with the most important first.
-    pub(crate) fn offers(&self, now: Instant) -> Vec<(Source, f32)> {
+    /// The sources that others may be shown now, and how important each is.
+    pub(crate) fn offers(&self, speakers: &Speakers, now: Instant) -> Vec<(Source, f32)> {
         if !self.open() {
             return Vec::new();
         }
+        let rank = speakers.speaking().iter().position(|key| *key == self.key);
+        let spoke = speakers.spoke(self.key).is_some_and(|at| now.saturating_duration_since(at) < SPOKE_LATELY);
         let mut offers = Vec::with_capacity(3);
         for track in &self.tracks {
             match track.source {
-                // A microphone keeps its place while muted; who speaks goes first.
-                Source::Microphone => offers.push((Source::Microphone, self.loudness)),
-                Source::Screen if track.live(now, SLOT_HELD) => offers.push((Source::Screen, 1_000.0)),
-                Source::Camera => offers.push((Source::Camera, 0.0)),
+                // A microphone keeps its place while silent; who holds the floor goes first.
+                Source::Microphone => {
+                    let importance = rank.map_or(0.0, |rank| 1_000.0 - 20.0 * rank.min(40) as f32);
+                    offers.push((Source::Microphone, importance));
+                }
+                Source::Screen if track.live(now, SLOT_HELD) => offers.push((Source::Screen, 2_000.0)),
+                Source::Camera => offers.push((Source::Camera, if spoke { 600.0 } else { 0.0 })),
                 Source::Screen => {}
             }
         }
@@ -150,7 +189,7 @@ impl Seat {
             };
             if !wanted().any(|offer| (offer.0, offer.1) == (from, source)) {
                 slot.from = None;
-                slot.layer = None;
+                (slot.layer, slot.held_back) = (None, false);
                 slot.forwarder.pause();
                 cleared.push(slot.line);
                 changed = true;
@@ -170,14 +209,15 @@ impl Seat {
                 cleared.push(slot.line);
             }
             slot.from = Some((*from, *source));
-            slot.layer = None;
+            (slot.layer, slot.held_back) = (None, false);
             slot.forwarder.pause();
             changed = true;
         }
         changed.then_some(cleared)
     }
 
-    /// The slot that has to make room: for a voice the quietest one if it is clearly quieter, for a screen any camera.
+    /// The slot that has to make room: for a voice that holds the floor one that does not speak, or spoke before; for a
+    /// screen any camera; for the camera of somebody who speaks that of somebody who was silent for a while.
     fn displaced(&self, offers: &[(PeerKey, Source, f32)], audio: bool, importance: f32) -> Option<usize> {
         let (margin, of_kind) = if audio { (15.0, true) } else { (500.0, false) };
         let weight = |from: Option<(PeerKey, Source)>| {
@@ -208,21 +248,11 @@ impl Seat {
         written
     }
 
-    /// Chooses the layer of one slot; true if it changed.
-    pub(crate) fn choose(&mut self, at: usize, track: Option<&Track>, budget: Option<f64>) -> bool {
+    /// Follows what was decided for one slot; true if its layer changed.
+    pub(crate) fn follow(&mut self, at: usize, choice: Choice) -> bool {
         let slot = &mut self.slots[at];
-        let chosen = match track {
-            None => None,
-            Some(_) if slot.audio => Some(0),
-            Some(track) => {
-                let views = track.views();
-                // While nothing is live the choice stands: the layer may come back.
-                if slot.width > 0 && !views.iter().any(|view| view.live) {
-                    return false;
-                }
-                choose(&views, slot.width, budget)
-            }
-        };
+        slot.held_back = choice == Choice::HeldBack;
+        let chosen = if let Choice::Layer(layer) = choice { Some(layer) } else { None };
         if chosen.is_none() && slot.layer.is_some() {
             slot.forwarder.pause();
         }

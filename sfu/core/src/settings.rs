@@ -36,6 +36,11 @@ impl Settings {
         Self { identity: Identity::new(), candidates, limits, clock: (now, unix_us) }
     }
 
+    /// When the process began to count time.
+    pub(crate) fn began(&self) -> Instant {
+        self.clock.0
+    }
+
     pub(crate) fn unix_us(&self, now: Instant) -> i64 {
         let since = now.saturating_duration_since(self.clock.0).as_micros();
         self.clock.1.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use str0m::media::Rid;
 
-use crate::allocator::{LayerView, WIDEST, choose};
+use crate::allocator::{LayerView, WIDEST, ideal};
 use crate::keyframes::KeyframeRequests;
 use crate::peer::Incoming;
 use crate::tap::Source;
@@ -15,6 +15,14 @@ use crate::tap::Source;
 const STOPPED_AFTER: Duration = Duration::from_millis(1_000);
 /// How often liveness and bit rates are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A layer that nobody watched for this long is switched off at the sender.
+const UNWATCHED: Duration = Duration::from_secs(4);
+/// A layer that was switched on again has this long to come; otherwise it is not counted on for [`SHUNNED`].
+const COMES_WITHIN: Duration = Duration::from_secs(3);
+const SHUNNED: Duration = Duration::from_secs(30);
+/// What layers cost before they were measured, bits per second: the limits that clients are asked to set.
+const USUAL_BPS: [f64; 4] = [150e3, 500e3, 1_500e3, 1_500e3];
 
 /// Packets kept while someone waits: more than a large keyframe's.
 const EARLY: usize = 64;
@@ -32,6 +40,13 @@ pub(crate) struct Layer {
     live: bool,
     bytes: u64,
     bps: f64,
+    /// Whether the client was told to send it. All are sent until it is told otherwise.
+    asked: bool,
+    /// Since when nobody watched it.
+    unwatched: Option<Instant>,
+    /// Switched on again, and not seen since.
+    awaited: Option<Instant>,
+    shunned: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -55,9 +70,10 @@ pub(crate) struct Noted {
 }
 
 impl Layer {
-    /// What it costs of late, bits per second.
-    pub(crate) fn bps(&self) -> f64 {
-        self.bps
+    /// Whether it arrives, or would if the client were asked to send it (`sending`: it sends anything).
+    fn obtainable(&self, sending: bool, now: Instant) -> bool {
+        let shunned = self.shunned.is_some_and(|since| now.saturating_duration_since(since) < SHUNNED);
+        self.live || (sending && !shunned && (!self.asked || self.awaited.is_some()))
     }
 
     /// Keeps a packet while someone waits for a keyframe of this layer.
@@ -99,6 +115,7 @@ impl Track {
         layer.heard = now;
         layer.bytes += packet.payload.len() as u64;
         changed |= !std::mem::replace(&mut layer.live, true);
+        (layer.awaited, layer.shunned) = (None, None);
         if keyframe {
             layer.requests.arrived();
             changed |= width.is_some() && layer.width != width;
@@ -109,14 +126,19 @@ impl Track {
             self.looked = now;
             for layer in &mut self.layers {
                 let bps = std::mem::take(&mut layer.bytes) as f64 * 8.0 / passed.as_secs_f64();
-                layer.bps += (bps - layer.bps) * 0.3;
+                // What a layer cost is remembered while it is off.
+                if bps > 0.0 {
+                    layer.bps += (bps - layer.bps) * if layer.bps > 0.0 { 0.3 } else { 1.0 };
+                }
                 let stopped = layer.live && now.saturating_duration_since(layer.heard) > STOPPED_AFTER;
                 layer.live &= !stopped;
                 changed |= stopped;
             }
         }
         if changed {
-            self.best = choose(&self.views(), WIDEST, None);
+            let mut views = self.views(now);
+            views.iter_mut().zip(&self.layers).for_each(|(view, layer)| view.live = layer.live);
+            self.best = ideal(&views, WIDEST);
         }
         Noted { layer: at, changed }
     }
@@ -144,6 +166,10 @@ impl Track {
             live: false,
             bytes: 0,
             bps: 0.0,
+            asked: true,
+            unwatched: None,
+            awaited: None,
+            shunned: None,
         };
         let at = self.layers.partition_point(|other| other.rank <= rank);
         self.layers.insert(at, layer);
@@ -156,16 +182,52 @@ impl Track {
     }
 
     /// The layers as the allocator needs them.
-    pub(crate) fn views(&self) -> Vec<LayerView> {
+    pub(crate) fn views(&self, now: Instant) -> Vec<LayerView> {
         let widest = self.layers.iter().filter_map(|layer| layer.width).max();
+        let sending = self.layers.first().is_some_and(|lowest| lowest.live);
         self.layers
             .iter()
             .map(|layer| {
                 // Before its first keyframe a layer's width is guessed from the contract's scales 4, 2, 1.
                 let guess = widest.unwrap_or(1_280) >> (2 - layer.rank.min(2));
-                LayerView { live: layer.live, width: layer.width.unwrap_or(guess), bps: layer.bps }
+                let usual = USUAL_BPS[usize::from(layer.rank.min(3))];
+                let bps = if layer.bps > 0.0 { layer.bps } else { usual };
+                LayerView { live: layer.obtainable(sending, now), width: layer.width.unwrap_or(guess), bps }
             })
             .collect()
+    }
+
+    /// Follows who watches which layer (`watched`, by layer); true if the client has to be told what to send.
+    /// A layer is switched on at once and off only after a while; the lowest is always sent, so that whoever comes is
+    /// shown something soon.
+    pub(crate) fn follow(&mut self, watched: &[bool], now: Instant) -> bool {
+        if self.layers.len() < 2 || self.source != Source::Camera {
+            return false;
+        }
+        let mut told = false;
+        for (n, layer) in self.layers.iter_mut().enumerate() {
+            if layer.awaited.is_some_and(|since| now.saturating_duration_since(since) >= COMES_WITHIN) {
+                (layer.awaited, layer.shunned) = (None, Some(now));
+            }
+            if n == 0 || watched.get(n).copied().unwrap_or(false) {
+                layer.unwatched = None;
+                if !layer.asked {
+                    (layer.asked, layer.awaited, told) = (true, Some(now), true);
+                }
+                continue;
+            }
+            let since = *layer.unwatched.get_or_insert(now);
+            if layer.asked && now.saturating_duration_since(since) >= UNWATCHED {
+                (layer.asked, layer.awaited, told) = (false, None, true);
+            }
+        }
+        told
+    }
+
+    /// The layers that the client is to send, by their `rid`.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let asked = self.layers.iter().filter(|layer| layer.asked);
+        asked.filter_map(|layer| layer.rid.map(|rid| rid.to_string())).collect()
     }
 }
 

@@ -29,14 +29,17 @@ impl Room {
         let width = if keyframe { vp8_width(&packet.payload) } else { None };
         let silent = !seat.tracks[t].live(now, crate::seat::SLOT_HELD);
         let noted = seat.tracks[t].note(packet, keyframe, width, now);
-        if let Some(level) = packet.level {
-            seat.loudness += (f32::from(127 - level.min(127)) - seat.loudness) * 0.05;
-        }
         if !seat.open() {
             out.tally.dropped_not_admitted += 1;
             return;
         }
         let (from, source) = (seat.key, seat.tracks[t].source);
+        if let Some(level) = packet.level {
+            self.speakers.heard(from, level, packet.voice, now);
+            if now >= self.settle_at {
+                self.settle_speakers(now, out);
+            }
+        }
         if silent && source == Source::Screen {
             self.reassign(now, out);
         }
@@ -150,7 +153,7 @@ impl Room {
         self.reassign_at = Some(now + REASSIGN_EVERY);
         let seats = self.seats.iter();
         let offers: Vec<(PeerKey, Source, f32)> = seats
-            .flat_map(|seat| seat.offers(now).into_iter().map(|(source, weight)| (seat.key, source, weight)))
+            .flat_map(|seat| seat.offers(&self.speakers, now).into_iter().map(|(source, weight)| (seat.key, source, weight)))
             .collect();
         for at in 0..self.seats.len() {
             let seat = &mut self.seats[at];
@@ -167,39 +170,6 @@ impl Room {
                 _ => None,
             }));
             self.choose_layers(at, now, out);
-        }
-    }
-
-    /// Chooses the layers of one receiver, and asks for keyframes of those that are new.
-    pub(super) fn choose_layers(&mut self, at: usize, now: Instant, out: &mut Outbox) {
-        let mut left = self.seats[at].budget.bps();
-        for slot in 0..self.seats[at].slots.len() {
-            let Some((from, source)) = self.seats[at].slots[slot].from else {
-                continue;
-            };
-            let Some(publisher) = self.seat(from) else {
-                continue;
-            };
-            let Some(t) = self.seats[publisher].tracks.iter().position(|track| track.source == source) else {
-                continue;
-            };
-            // Two different seats: a peer is never on its own slots.
-            let Ok([receiver, sender]) = self.seats.get_disjoint_mut([at, publisher]) else {
-                continue;
-            };
-            let changed = receiver.choose(slot, sender.tracks.get(t), left);
-            let chosen = receiver.slots[slot].layer;
-            let layer = chosen.and_then(|layer| sender.tracks[t].layers.get(layer));
-            left = left.map(|left| left - layer.map_or(0.0, |layer| layer.bps()));
-            let current = receiver.slots[slot].forwarder.current();
-            let waits = layer.is_some_and(|layer| Some(layer.ssrc) != current);
-            if let Some(layer) = chosen
-                && changed
-                && waits
-                && source != Source::Microphone
-            {
-                self.want_keyframe(publisher, t, layer, now, out);
-            }
         }
     }
 }
