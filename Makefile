@@ -18,7 +18,7 @@ NPM_STAMP := web-client/node_modules/.installed
 WEB_SOURCES = $(shell find web-client/src web-client/public web-client/index.html web-client/vite.config.ts -type f 2>/dev/null)
 
 .PHONY: help setup setup-test run build test test-fast test-cancel test-hours lint bench e2e web lint-rust lint-web test-rust test-web debug-binary \
-	proofs endurance-audit endurance-keys endurance-kill attack-api attack-sql mutants
+	proofs endurance-audit endurance-keys endurance-kill attack-api attack-sql simulations mutants
 
 help: ## Say what each target does
 	@printf 'Bedside. Targets:\n'
@@ -85,6 +85,7 @@ proofs: setup-test web debug-binary ## Attack a real server and kill it, in shor
 # The long forms of what `proofs` does in short; docs/testing.md says what they found.
 KILLS ?= 200
 EXAMPLES ?= 50
+SEEDS ?= 1000
 
 endurance-kill: setup-test web debug-binary ## kill -9 the server and PostgreSQL KILLS times under load
 	@BEDSIDE_KILLS=$(KILLS) scripts/e2e proofs/kill.spec.mjs
@@ -94,6 +95,9 @@ attack-api: setup-test web debug-binary ## Ask the API with EXAMPLES made-up req
 
 attack-sql: setup-test web debug-binary ## Try to get SQL through every parameter of the API
 	@scripts/e2e proofs/sql.spec.mjs
+
+simulations: setup-test ## Play SEEDS random stories of rooms in memory (minutes)
+	@BEDSIDE_SEEDS=$(SEEDS) cargo nextest run --workspace --locked --profile endurance --no-capture -E 'package(sfu-core) & test(whatever_happens)'
 
 mutants: setup-test web ## Change the code that guards records, and see tests fail
 	@scripts/mutants visit

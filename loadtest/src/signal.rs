@@ -192,7 +192,11 @@ fn note(heard: &mut Heard, message: ServerMessage) {
             heard.refused = Some(format!("{about}: {code:?}: {message}"))
         }
         ServerMessage::Closed { reason } => heard.closed = Some(reason),
-        ServerMessage::Chat(_) | ServerMessage::Pong { .. } => {}
+        ServerMessage::Layers { .. }
+        | ServerMessage::HeldBack { .. }
+        | ServerMessage::Speaking { .. }
+        | ServerMessage::Chat(_)
+        | ServerMessage::Pong { .. } => {}
     }
 }
 

@@ -189,6 +189,22 @@ pub enum ServerMessage {
         /// All slots in use; a mid that is absent is empty.
         slots: Vec<Slot>,
     },
+    /// Which layers of your camera anyone watches: send these only. Until this is said after an offer, send all.
+    Layers {
+        /// Their `rid`s.
+        rids: Vec<String>,
+    },
+    /// Pictures that are held back because your network does not carry them. Voices go on, and the pictures come back
+    /// by themselves.
+    HeldBack {
+        /// The `mid`s of their slots; empty: none any more.
+        mids: Vec<String>,
+    },
+    /// Who speaks now.
+    Speaking {
+        /// Whoever holds the floor first; empty: nobody.
+        participants: Vec<ParticipantId>,
+    },
     /// A chat line, stored. Also sent to its author; earlier lines are sent again after a reconnect.
     Chat(ChatLine),
     /// What you asked for was not done.

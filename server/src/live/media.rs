@@ -38,6 +38,12 @@ pub fn for_room(peer: PeerKey, kind: &EventKind) -> Option<MediaEvent> {
         EventKind::Connected => Some(MediaEvent::Connected { participant }),
         EventKind::Lost => Some(MediaEvent::Lost { participant }),
         EventKind::Slots(slots) => Some(MediaEvent::Slots { participant, slots: slots.iter().map(slot).collect() }),
+        EventKind::Asked(rids) => Some(MediaEvent::Layers { participant, rids: rids.clone() }),
+        EventKind::HeldBack(mids) => Some(MediaEvent::HeldBack { participant, mids: mids.clone() }),
+        EventKind::Speaking(peers) => {
+            let speakers = peers.iter().copied().map(participant_of).collect();
+            Some(MediaEvent::Speaking { participant, speakers })
+        }
         EventKind::Quality(_) => None,
     }
 }

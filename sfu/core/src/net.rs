@@ -67,3 +67,10 @@ pub fn is_relayed(address: SocketAddr) -> bool {
 
 const RELAYED_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RELAYED_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
+
+impl Transmit {
+    /// Whether it is RTP (RFC 7983), rather than RTCP (RFC 5761), STUN or DTLS.
+    pub(crate) fn is_rtp(&self) -> bool {
+        matches!(self.contents[..], [128..192, kind, ..] if !(64..96).contains(&(kind & 0x7f)))
+    }
+}

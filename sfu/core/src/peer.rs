@@ -313,6 +313,11 @@ impl Peer {
         }
     }
 
+    /// There is something to send from now on: what the way to this client takes is found out by probing it.
+    pub(crate) fn explore(&mut self) {
+        self.rtc.bwe().reset(FIRST_ESTIMATE);
+    }
+
     /// How much would be sent if the way to this client took everything: it is probed for that much.
     pub(crate) fn desire(&mut self, bps: f64) {
         self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::from(bps as u64));

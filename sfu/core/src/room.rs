@@ -111,6 +111,9 @@ impl Room {
             self.process(at, now, out);
         }
         self.reassign(now, out);
+        if !fresh && answer.is_ok() && let Some(at) = self.seat(key) {
+            self.repeat(at, out);
+        }
         answer.map(|sdp| Answered { sdp, fresh })
     }
 
@@ -282,7 +285,12 @@ impl Room {
         let mut said = std::mem::take(&mut self.said);
         for said in said.drain(..) {
             match said {
-                Said::Transmit(transmit) => out.transmits.push(transmit),
+                Said::Transmit(transmit) => {
+                    // Whoever waits or is alone is sent no RTP at all, not even the padding that probes for bandwidth.
+                    if self.seats[at].fed || !transmit.is_rtp() {
+                        out.transmits.push(transmit);
+                    }
+                }
                 Said::Media(packet) => self.forward(at, &packet, now, out),
                 Said::Connected => {
                     let seat = &mut self.seats[at];

@@ -53,6 +53,10 @@ pub(crate) struct Seat {
     pub budget: Budget,
     /// What the way to it takes, by its transport-wide feedback, and what it was when layers were last chosen.
     estimate: Option<(f64, f64)>,
+    /// Somebody is on one of its slots. Until then it is sent no RTP at all.
+    pub fed: bool,
+    /// Held-back slots as the client was told.
+    pub told_held_back: Vec<String>,
     /// Since the last budget step: lost packets, packets, bytes, and when.
     pub reported: (f64, u64, u64),
 }
@@ -73,6 +77,8 @@ impl Seat {
             allocator: Allocator::default(),
             budget: Budget::default(),
             estimate: None,
+            fed: false,
+            told_held_back: Vec::new(),
             reported: (0.0, 0, 0),
         };
         seat.lay_out(now);

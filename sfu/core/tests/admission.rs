@@ -83,7 +83,8 @@ fn slots_say_whose_picture_is_where() {
     world.admit(host);
     world.admit(patient);
     world.shares[patient] = true;
-    world.run_for(Duration::from_secs(2));
+    // Long enough to find out that the network carries the largest camera picture beside the screen.
+    world.run_for(Duration::from_secs(8));
     let (.., last) =
         world.events.iter().rfind(|(_, _, peer, kind)| *peer == key(1) && matches!(kind, EventKind::Slots(_))).unwrap();
     let EventKind::Slots(slots) = last else { unreachable!() };

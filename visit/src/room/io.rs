@@ -99,6 +99,27 @@ pub enum MediaEvent {
         /// All slots in use.
         slots: Vec<Slot>,
     },
+    /// Which layers of its camera are watched.
+    Layers {
+        /// Who sends.
+        participant: ParticipantId,
+        /// Their `rid`s.
+        rids: Vec<String>,
+    },
+    /// Which pictures are held back from this participant.
+    HeldBack {
+        /// Who receives.
+        participant: ParticipantId,
+        /// The `mid`s of their slots.
+        mids: Vec<String>,
+    },
+    /// Who speaks, as this participant is to be told.
+    Speaking {
+        /// Who is told.
+        participant: ParticipantId,
+        /// Whoever holds the floor first.
+        speakers: Vec<ParticipantId>,
+    },
 }
 
 /// What the recorder says.

@@ -21,6 +21,7 @@ impl Room {
                 return Err(Refusal(RefusalCode::TooFast, "Wait for the answer to your last offer.".into()));
             }
             presence.media.offered = true;
+            (presence.media.layers, presence.media.held_back) = (None, Vec::new());
             presence.media.unanswered.push_back(conn);
             self.outputs.push_back(Output::Sfu(SfuCommand::Offer { participant: from, sdp }));
             if admitted {
@@ -74,6 +75,54 @@ impl Room {
                     self.send_slots(participant);
                 }
             }
+            MediaEvent::Layers { participant, rids } => {
+                if let Some(presence) = self.here(participant) {
+                    presence.media.layers = Some(rids.clone());
+                    self.say(participant, ServerMessage::Layers { rids });
+                }
+            }
+            MediaEvent::HeldBack { participant, mids } => {
+                if let Some(presence) = self.here(participant) {
+                    presence.media.held_back.clone_from(&mids);
+                    self.say(participant, ServerMessage::HeldBack { mids });
+                }
+            }
+            MediaEvent::Speaking { participant, speakers } => {
+                if let Some(presence) = self.here(participant) {
+                    presence.media.speaking.clone_from(&speakers);
+                    self.say(participant, ServerMessage::Speaking { participants: speakers });
+                }
+            }
+        }
+    }
+
+    /// Tells a connection that came back how its media stands.
+    pub(super) fn send_media(&mut self, participant: ParticipantId) {
+        let Some(presence) = self.presence.get(&participant) else { return };
+        let media = &presence.media;
+        let (layers, mids, participants) = (media.layers.clone(), media.held_back.clone(), media.speaking.clone());
+        if !media.slots.is_empty() {
+            self.send_slots(participant);
+        }
+        if let Some(rids) = layers {
+            self.say(participant, ServerMessage::Layers { rids });
+        }
+        if !mids.is_empty() {
+            self.say(participant, ServerMessage::HeldBack { mids });
+        }
+        // Somebody who was sent back to wait is not told who speaks inside.
+        if !participants.is_empty() && self.ledger.admitted(participant) {
+            self.say(participant, ServerMessage::Speaking { participants });
+        }
+    }
+
+    fn here(&mut self, participant: ParticipantId) -> Option<&mut super::presence::Presence> {
+        self.presence.get_mut(&participant).filter(|presence| presence.leaving().is_none())
+    }
+
+    fn say(&mut self, participant: ParticipantId, message: ServerMessage) {
+        if let Some(conn) = self.presence.get(&participant).and_then(|presence| presence.conn()) {
+            self.outputs.push_back(Output::Send { conn, message });
         }
     }
 

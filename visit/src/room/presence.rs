@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ConnId;
-use crate::Now;
+use crate::{Now, ParticipantId};
 use crate::fact::LeaveReason;
 use crate::wire::{RoomView, SEAT_HELD_MS, Slot};
 
@@ -51,6 +51,12 @@ pub(super) struct Media {
     pub up: bool,
     /// Who carries what to this person.
     pub slots: Vec<Slot>,
+    /// Layers that it was asked for; `None`: all of them, nothing was said since its last offer.
+    pub layers: Option<Vec<String>>,
+    /// Slots whose pictures are held back.
+    pub held_back: Vec<String>,
+    /// Who speaks.
+    pub speaking: Vec<ParticipantId>,
     /// Whose offers are unanswered, oldest first.
     pub unanswered: VecDeque<ConnId>,
 }

@@ -68,7 +68,7 @@ impl Room {
         }
     }
 
-    /// Sends every connection its view when that has changed; to a new connection also slots and chat.
+    /// Sends every connection its view when that has changed; to a new connection also its media and chat.
     pub(super) fn publish(&mut self) {
         let mut bumped = false;
         let here: Vec<_> = self.presence.iter().filter_map(|(id, p)| Some((*id, p.conn()?))).collect();
@@ -88,10 +88,9 @@ impl Room {
             }
             view.version = self.version;
             presence.shown = Some(view.clone());
-            let has_slots = !presence.media.slots.is_empty();
             self.outputs.push_back(Output::Send { conn, message: ServerMessage::Room(view) });
-            if greeting && has_slots {
-                self.send_slots(participant);
+            if greeting {
+                self.send_media(participant);
             }
         }
         self.deliver_chat();

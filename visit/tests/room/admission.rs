@@ -194,6 +194,44 @@ fn slots_are_said_again_to_one_who_comes_back() {
 }
 
 #[test]
+fn layers_held_pictures_and_speakers_are_said_at_once_and_again_to_one_who_comes_back() {
+    let mut stage = Stage::new();
+    let (_, patient) = stage.with_patient_live();
+    stage.forget();
+    let participant = PATIENT.seat();
+    let rids = vec!["q".to_owned()];
+    stage.input(Input::Media(MediaEvent::Layers { participant, rids: rids.clone() }));
+    stage.input(Input::Media(MediaEvent::HeldBack { participant, mids: vec!["5".into()] }));
+    stage.input(Input::Media(MediaEvent::Speaking { participant, speakers: vec![PROVIDER.seat()] }));
+    let expected = [
+        ServerMessage::Layers { rids },
+        ServerMessage::HeldBack { mids: vec!["5".into()] },
+        ServerMessage::Speaking { participants: vec![PROVIDER.seat()] },
+    ];
+    assert_eq!(stage.said(patient), expected.iter().collect::<Vec<_>>());
+    stage.lose(patient);
+    let back = stage.connect(PATIENT);
+    assert_eq!(stage.said(back)[2..], expected.iter().collect::<Vec<_>>());
+    // A new peer connection sends all layers, and nothing is held back from it.
+    stage.say(back, ClientMessage::Offer { sdp: "v=0".into() });
+    stage.lose(back);
+    let again = stage.connect(PATIENT);
+    assert_eq!(stage.said(again)[2..], [&expected[2]]);
+}
+
+#[test]
+fn one_who_was_sent_back_to_wait_is_not_told_who_speaks_inside() {
+    let mut stage = Stage::new();
+    let (host, patient) = stage.with_patient_live();
+    let participant = PATIENT.seat();
+    stage.input(Input::Media(MediaEvent::Speaking { participant, speakers: vec![PROVIDER.seat()] }));
+    stage.say(host, ClientMessage::ReturnToWaiting { participant });
+    stage.lose(patient);
+    let back = stage.connect(PATIENT);
+    assert!(stage.said(back).iter().all(|message| !matches!(message, ServerMessage::Speaking { .. })));
+}
+
+#[test]
 fn leaving_closes_media_at_once_even_when_the_store_is_down() {
     let mut stage = Stage::new();
     let (_, patient) = stage.with_patient_live();

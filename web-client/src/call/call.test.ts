@@ -162,3 +162,36 @@ test('an ask while the link is down is answered at once and not done later', asy
   TestSocket.latest.welcomes({ resumed: true });
   expect(TestSocket.latest.of('admit')).toEqual([]);
 });
+
+test('only the layers of the camera that somebody watches are sent, and all again by a new connection', async () => {
+  await connected();
+  const active = () => TestPeerConnection.latest.transceivers[1]?.sender.encodings.map(({ rid, active }) => `${rid} ${active}`);
+  expect(active()).toEqual(['q true', 'h true', 'f true']);
+  TestSocket.latest.says({ type: 'layers', rids: ['q'] });
+  expect(active()).toEqual(['q true', 'h false', 'f false']);
+  TestSocket.latest.says({ type: 'layers', rids: ['q', 'f'] });
+  expect(active()).toEqual(['q true', 'h false', 'f true']);
+  await linkComesBack({ resumed: false });
+  expect(active()).toEqual(['q true', 'h true', 'f true']);
+});
+
+test('pictures held back and people speaking are known, and forgotten with the connection', async () => {
+  await connected();
+  TestSocket.latest.says({ type: 'held_back', mids: ['5'] });
+  TestSocket.latest.says({ type: 'speaking', participants: ['host'] });
+  expect(call.state.get()).toMatchObject({ heldBack: ['5'], speaking: ['host'] });
+  TestPeerConnection.latest.becomes('failed');
+  await settle();
+  expect(call.state.get()).toMatchObject({ heldBack: [], speaking: [] });
+});
+
+test('voice only asks for no pictures, also on slots that come later, until it is undone', async () => {
+  await connected();
+  TestSocket.latest.says({ type: 'slots', slots: [{ mid: '5', source: 'camera', participant: 'host' }] });
+  call.show('5', 640);
+  await vi.advanceTimersByTimeAsync(200);
+  await call.voiceOnly(true);
+  TestSocket.latest.says({ type: 'slots', slots: [{ mid: '5', source: 'camera', participant: 'host' }, { mid: '6', source: 'camera', participant: 'other' }] });
+  await call.voiceOnly(false);
+  expect(TestSocket.latest.of('view').map(({ slots }) => slots.map(({ mid, width }) => `${mid} ${width}`).join())).toEqual(['5 640', '5 0', '5 0,6 0', '5 640,6 0']);
+});

@@ -44,6 +44,12 @@ export interface CallState {
   remote: RemoteMedia[];
   chat: ChatEntry[];
   refusal: Refusal | null;
+  /** Slots whose pictures the server holds back because the network does not carry them. */
+  heldBack: readonly string[];
+  /** Who speaks, whoever holds the floor first. */
+  speaking: readonly string[];
+  /** No pictures by choice, neither sent nor shown. */
+  voiceOnly: boolean;
 }
 
 export interface CallOptions {
@@ -55,6 +61,7 @@ export interface CallOptions {
 export class Call {
   readonly state = new Store<CallState>({
     connection: 'connecting', ended: null, media: 'none', room: null, remote: [], chat: [], refusal: null,
+    heldBack: [], speaking: [], voiceOnly: false,
   });
   readonly devices: Devices;
   /** The connection in numbers, for as long as nobody was let in. */
@@ -77,6 +84,8 @@ export class Call {
   #connecting: ReturnType<typeof setTimeout> | undefined;
   #view: ReturnType<typeof setTimeout> | undefined;
   #wantsLine = false;
+  /** The camera was on when the person chose voice only: it comes back with the pictures. */
+  #cameraComesBack = false;
   readonly #undo: (() => void)[] = [];
 
   constructor(options: CallOptions) {
@@ -149,6 +158,15 @@ export class Call {
     this.#view = setTimeout(() => this.#sendView(), VIEW_AFTER_MS);
   }
 
+  /** Leaves out all pictures, to save data or a weak network, or brings them back. */
+  async voiceOnly(on: boolean): Promise<void> {
+    if (on === this.state.get().voiceOnly) return;
+    this.state.patch({ voiceOnly: on });
+    this.#sendView();
+    if (on) this.#cameraComesBack = this.devices.state.get().cameraTrack !== null;
+    if (this.#cameraComesBack) await this.devices.turnCamera(!on);
+  }
+
   /** For asks that only make sense now: when the link is down the person is told instead of surprised later. */
   #say(message: ClientMessage): void {
     if (!this.#link.send(message)) this.#refuse('not_stored', message.type, '');
@@ -177,6 +195,9 @@ export class Call {
       case 'room': return this.#room(message);
       case 'answer': return this.#answered(message.sdp);
       case 'slots': return this.#slotsChanged(message.slots);
+      case 'layers': return this.#peer?.layers(message.rids);
+      case 'held_back': return this.state.patch({ heldBack: message.mids });
+      case 'speaking': return this.state.patch({ speaking: message.participants });
       case 'chat': return this.#chatLine(message);
       case 'refused': return this.#refused(message);
       default:
@@ -250,6 +271,7 @@ export class Call {
     this.#quality.restart();
     this.#network.restart();
     this.#frames.clear();
+    this.state.patch({ heldBack: [], speaking: [] });
     this.#life = { signs: -1, at: 0, suspect: false };
   }
 
@@ -294,6 +316,8 @@ export class Call {
 
   #slotsChanged(slots: Slot[]): void {
     this.#slots = slots;
+    // A slot that was free is shown wide until it is said otherwise.
+    if (this.state.get().voiceOnly) this.#sendView();
     this.#publishRemote();
   }
 
@@ -313,9 +337,10 @@ export class Call {
   }
 
   #sendView(): void {
+    const { voiceOnly } = this.state.get();
     const slots: SlotDemand[] = this.#slots
       .filter((slot) => slot.source !== 'microphone')
-      .map(({ mid }) => ({ mid, width: this.#demands.get(mid) ?? 0 }));
+      .map(({ mid }) => ({ mid, width: voiceOnly ? 0 : this.#demands.get(mid) ?? 0 }));
     if (slots.length) this.#link.send({ type: 'view', slots });
   }
 

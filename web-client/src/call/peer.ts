@@ -55,6 +55,16 @@ export class Peer {
     void this.#senders[kind].replaceTrack(track).catch(() => undefined);
   }
 
+  /** Sends only these layers of the camera: the server says which anyone watches. */
+  layers(rids: readonly string[]): void {
+    const sender = this.#senders.camera;
+    const parameters = sender.getParameters();
+    if (!parameters.encodings.some((encoding) => encoding.active !== rids.includes(encoding.rid ?? ''))) return;
+    for (const encoding of parameters.encodings) encoding.active = rids.includes(encoding.rid ?? '');
+    // It fails on a closed connection only; a browser that does not know layers sends its one picture as before.
+    void sender.setParameters(parameters).catch(() => undefined);
+  }
+
   /** The track that arrives on a slot. It exists from the offer on; media flows when the server maps someone onto it. */
   track(mid: string): MediaStreamTrack | null {
     return this.#pc.getTransceivers().find((transceiver) => transceiver.mid === mid)?.receiver.track ?? null;

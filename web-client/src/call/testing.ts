@@ -59,6 +59,16 @@ export class TestSocket {
   }
 }
 
+export interface TestEncoding { rid?: string; active?: boolean }
+
+interface TestSender {
+  track: unknown;
+  encodings: TestEncoding[];
+  replaceTrack: (track: unknown) => Promise<void>;
+  getParameters: () => { encodings: TestEncoding[] };
+  setParameters: (parameters: { encodings: TestEncoding[] }) => Promise<void>;
+}
+
 export class TestPeerConnection {
   static all: TestPeerConnection[] = [];
   static get latest(): TestPeerConnection {
@@ -74,17 +84,25 @@ export class TestPeerConnection {
   stats: Record<string, unknown>[] = [];
   onconnectionstatechange: (() => void) | null = null;
   oniceconnectionstatechange: (() => void) | null = null;
-  readonly transceivers: { kind: string; direction: string; mid: string | null; sender: { replaceTrack: (track: unknown) => Promise<void>; track: unknown }; receiver: { track: { id: string } }; setCodecPreferences: () => void }[] = [];
+  readonly transceivers: { kind: string; direction: string; mid: string | null; sender: TestSender; receiver: { track: { id: string } }; setCodecPreferences: () => void }[] = [];
 
   constructor() {
     TestPeerConnection.all.push(this);
   }
 
-  addTransceiver(kind: string, { direction }: { direction: string }) {
-    const sender = { track: null as unknown, replaceTrack: (track: unknown) => {
-      sender.track = track;
-      return Promise.resolve();
-    } };
+  addTransceiver(kind: string, { direction, sendEncodings = [] }: { direction: string; sendEncodings?: TestEncoding[] }) {
+    const sender: TestSender = {
+      track: null, encodings: sendEncodings.map((encoding) => ({ active: true, ...encoding })),
+      replaceTrack: (track) => {
+        sender.track = track;
+        return Promise.resolve();
+      },
+      getParameters: () => ({ encodings: sender.encodings.map((encoding) => ({ ...encoding })) }),
+      setParameters: ({ encodings }) => {
+        sender.encodings = encodings;
+        return Promise.resolve();
+      },
+    };
     const transceiver = { kind, direction, mid: null, sender, receiver: { track: { id: `track-${this.transceivers.length}` } }, setCodecPreferences: () => undefined };
     this.transceivers.push(transceiver);
     return transceiver;

@@ -160,6 +160,11 @@ impl Room {
             let Some(cleared) = seat.assign(&offers) else {
                 continue;
             };
+            let fed = seat.slots.iter().any(|slot| slot.from.is_some());
+            if fed && !std::mem::replace(&mut seat.fed, fed) {
+                seat.peer.explore();
+            }
+            seat.fed = fed;
             for line in cleared {
                 seat.peer.forget(line, now, &mut self.said);
             }

@@ -33,7 +33,6 @@ impl Room {
             tracks.push((publisher, t));
         }
         let receiver = &mut self.seats[at];
-        let before = receiver.held_back();
         receiver.chosen();
         let choices = receiver.allocator.allocate(&wants, voices, receiver.limit(), now);
         receiver.peer.desire(Allocator::desired(&wants, voices));
@@ -47,9 +46,10 @@ impl Room {
                 self.want_keyframe(publisher, t, layer, now, out);
             }
         }
-        let receiver = &self.seats[at];
+        let receiver = &mut self.seats[at];
         let held_back = receiver.held_back();
-        if held_back != before {
+        if held_back != receiver.told_held_back {
+            receiver.told_held_back.clone_from(&held_back);
             out.events.push((receiver.key, EventKind::HeldBack(held_back)));
         }
     }
@@ -93,6 +93,15 @@ impl Room {
                 }
             }
         }
+    }
+
+    /// Says again how a client's media stands that offered anew on the same connection.
+    pub(super) fn repeat(&mut self, at: usize, out: &mut Outbox) {
+        let seat = &self.seats[at];
+        let camera = seat.tracks.iter().find(|track| track.source == Source::Camera);
+        let asked = camera.filter(|track| track.layers.len() > 1).map(|track| EventKind::Asked(track.asked()));
+        let held_back = EventKind::HeldBack(seat.told_held_back.clone());
+        out.events.extend(asked.into_iter().chain([held_back]).map(|kind| (seat.key, kind)));
     }
 
     /// Looks who speaks, and tells everyone if that changed.

@@ -17,6 +17,11 @@ use sfu_core::{Candidates, Path};
 
 pub const SERVER: &str = "10.0.0.1:3478";
 
+/// How much time's worth of packets waits before a narrow link.
+const QUEUE: Duration = Duration::from_millis(300);
+/// IPv4 and UDP headers.
+const HEADERS: usize = 28;
+
 /// xorshift64*.
 pub struct Dice(pub u64);
 
@@ -56,6 +61,10 @@ pub struct World {
     pub reorders: bool,
     /// Nothing reaches or leaves this client.
     pub cut_off: Option<usize>,
+    /// What the way to a client carries, bits per second; more waits in a queue of [`QUEUE`], the rest is lost.
+    pub band: BTreeMap<usize, u64>,
+    /// When the way to a client is free again.
+    free_at: BTreeMap<usize, Instant>,
     seed: u64,
     last_arrival: BTreeMap<(SocketAddr, SocketAddr), Instant>,
     pub dice: Dice,
@@ -101,6 +110,8 @@ impl World {
             bursts: false,
             reorders: false,
             cut_off: None,
+            band: BTreeMap::new(),
+            free_at: BTreeMap::new(),
             seed,
             last_arrival: BTreeMap::new(),
             dice: Dice(seed | 1),
@@ -153,6 +164,16 @@ impl World {
     pub fn hold(&mut self, n: usize) {
         let room = self.homes[n];
         self.rooms[room].hold(key(self.clients[n].id), self.now, &mut self.out);
+        self.collect(room);
+    }
+
+    /// The client's seat is given up; its connection is gone.
+    pub fn leave(&mut self, n: usize) {
+        let (room, key) = (self.homes[n], key(self.clients[n].id));
+        self.rooms[room].close(key, self.now, &mut self.out);
+        self.routes.retain(|_, known| *known != (room, key));
+        self.ufrags.retain(|_, known| *known != (room, key));
+        self.sends[n] = false;
         self.collect(room);
     }
 
@@ -272,7 +293,17 @@ impl World {
         if (media && lost) || cut == Some(from) || cut == Some(to) {
             return;
         }
-        let mut arrival = self.now + Duration::from_micros(10_000 + self.dice.roll(2_000));
+        let mut sent = self.now;
+        let receiver = self.clients.iter().position(|client| client.address == to);
+        if let Some((n, bits)) = receiver.and_then(|n| Some((n, *self.band.get(&n)?))) {
+            let free = self.free_at.get(&n).copied().unwrap_or(self.now).max(self.now);
+            if free - self.now > QUEUE {
+                return;
+            }
+            sent = free + Duration::from_secs_f64(((bytes.len() + HEADERS) * 8) as f64 / bits as f64);
+            self.free_at.insert(n, sent);
+        }
+        let mut arrival = sent + Duration::from_micros(10_000 + self.dice.roll(2_000));
         let last = self.last_arrival.entry((from, to)).or_insert(arrival);
         if !self.reorders {
             arrival = arrival.max(*last);

@@ -4,6 +4,7 @@ import { useEffect, useState, type RefObject } from 'react';
 import type { Call } from '../../call/call';
 import { useText } from '../../lib/i18n/text';
 import { Button, Dialog } from '../../lib/ui';
+import { useWatched } from '../../lib/ui/now';
 import { DevicePickers, useChoices } from './device-pickers';
 import { SHORTCUTS, type Deed } from './shortcuts';
 import css from './settings.module.css';
@@ -22,12 +23,14 @@ interface SettingsProps {
 export function Settings({ call, selfShown, onSelfShown, scene, onClose }: SettingsProps) {
   const { t } = useText();
   const choices = useChoices(call);
+  const { voiceOnly } = useWatched(call.state);
   const small = useSmallWindow(scene);
   return (
     <Dialog title={t('visit.settings')} onClose={onClose} actions={<Button kind="primary" onClick={onClose}>{t('visit.settings.done')}</Button>}>
       <div className={css.settings}>
         {choices ? <DevicePickers call={call} /> : <p>{t('visit.settings.one_of_each')}</p>}
         <label className={css.check}><input type="checkbox" checked={selfShown} onChange={(event) => onSelfShown(event.target.checked)} /> {t('visit.settings.self')}</label>
+        <label className={css.check}><input type="checkbox" checked={voiceOnly} onChange={(event) => void call.voiceOnly(event.target.checked)} /> {t('visit.settings.voice_only')}</label>
         {small && <Button wide icon="screen" onClick={() => void small().then(onClose, () => undefined)}>{t('visit.settings.small_window')}</Button>}
         <section aria-labelledby="visit-keys" className={css.keys}>
           <h3 id="visit-keys">{t('visit.keys')}</h3>

@@ -66,6 +66,7 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
             </div>
           )}
           {devices.interrupted && <div className={css.strip} data-warn=""><p>{t('visit.interrupted.me')}</p></div>}
+          <Pictures call={call} />
           <DeviceTrouble call={call} />
           <RefusalStrip call={call} />
           {above}
@@ -73,7 +74,7 @@ export function Stage({ call, alone, above, controls, onLeave, personActions }: 
         </div>
         <div className={css.tiles} data-count={screen ? 1 : Math.max(1, others.length)} data-screen={screen ? '' : undefined} data-pinned={pinned && !screen ? '' : undefined}>
           {screen && <ScreenTile call={call} media={screen} name={others.find((one) => one.participant === screen.participant)?.name ?? ''} />}
-          {others.map((one) => <PersonTile key={one.participant} call={call} person={one} camera={state.remote.find((media) => media.participant === one.participant && media.source === 'camera')} small={Boolean(screen)} actions={personActions?.(one)} />)}
+          {others.map((one) => <PersonTile key={one.participant} call={call} person={one} speaking={state.speaking.includes(one.participant) && !one.audio_muted} camera={state.remote.find((media) => media.participant === one.participant && media.source === 'camera')} small={Boolean(screen)} actions={personActions?.(one)} />)}
           {others.length === 0 && <div className={css.alone}>{alone}</div>}
         </div>
         {selfShown && (
@@ -134,18 +135,20 @@ export function peopleIn(room: RoomView): ParticipantView[] {
   return room.participants.filter(({ phase }) => phase.is === 'admitted' || phase.is === 'live' || phase.is === 'reconnecting' || phase.is === 'interrupted');
 }
 
-function PersonTile({ call, person, camera, small, actions }: { call: Call; person: ParticipantView; camera: RemoteMedia | undefined; small: boolean; actions: ReactNode }) {
+function PersonTile({ call, person, speaking, camera, small, actions }: { call: Call; person: ParticipantView; speaking: boolean; camera: RemoteMedia | undefined; small: boolean; actions: ReactNode }) {
   const { t } = useText();
+  const { heldBack, voiceOnly } = useWatched(call.state);
   const { name, phase } = person;
-  const covered = person.video_muted || phase.is === 'reconnecting';
+  const held = camera !== undefined && heldBack.includes(camera.mid);
+  const covered = person.video_muted || phase.is === 'reconnecting' || held || voiceOnly;
   const [playing, setPlaying] = useState(false);
   return (
-    <figure className={css.tile} data-small={small || undefined}>
+    <figure className={css.tile} data-small={small || undefined} data-speaking={speaking || undefined}>
       {camera && <RemoteVideo call={call} media={camera} name={name} fit="cover" onPlaying={() => setPlaying(true)} />}
       {(covered || !camera || !playing) && (
         <div className={css.placard} data-dim={!covered || undefined}>
           <span className={css.initials} aria-hidden="true">{initials(name)}</span>
-          <p>{phase.is === 'reconnecting' ? t('visit.reconnecting.other', { name }) : person.video_muted ? t('visit.camera_is_off', { name }) : t('visit.connecting')}</p>
+          <p>{phase.is === 'reconnecting' ? t('visit.reconnecting.other', { name }) : person.video_muted ? t('visit.camera_is_off', { name }) : voiceOnly ? t('visit.voice_only.tile', { name }) : held ? t('visit.held_back.tile', { name }) : t('visit.connecting')}</p>
         </div>
       )}
       <figcaption className={css.caption}>
@@ -171,6 +174,27 @@ function ScreenTile({ call, media, name }: { call: Call; media: RemoteMedia; nam
       <RemoteVideo call={call} media={media} name={label} fit="contain" />
       <figcaption className={css.caption}><span className={css.name}>{label}</span></figcaption>
     </figure>
+  );
+}
+
+/** Why pictures are missing, and what to do: held back for want of bandwidth, or left out by choice. */
+function Pictures({ call }: { call: Call }) {
+  const { t } = useText();
+  const { heldBack, voiceOnly } = useWatched(call.state);
+  if (voiceOnly) {
+    return (
+      <div className={css.strip} role="status">
+        <p>{t('visit.voice_only.on')}</p>
+        <Button kind="stage" onClick={() => void call.voiceOnly(false)}>{t('visit.pictures')}</Button>
+      </div>
+    );
+  }
+  if (heldBack.length === 0) return null;
+  return (
+    <div className={css.strip} data-warn="" role="status">
+      <p>{t('visit.held_back')}</p>
+      <Button kind="stage" onClick={() => void call.voiceOnly(true)}>{t('visit.voice_only')}</Button>
+    </div>
   );
 }
 
