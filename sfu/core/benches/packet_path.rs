@@ -17,9 +17,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use client::Client;
-use sfu_core::{Candidates, Path};
 use sfu_core::room::{Limits, Outbox, Room, Settings};
 use sfu_core::tap::PeerKey;
+use sfu_core::{Candidates, Path};
 
 const SERVER: &str = "10.0.0.1:3478";
 /// A tick of the virtual clock.
@@ -245,7 +245,10 @@ impl House {
         let after = self.cost();
         let packets = (after.forwarded - before.forwarded) as f64;
         assert!(packets > 100.0, "the clients' packets were forwarded");
-        ((after.allocations - before.allocations) as f64 / packets, (after.cpu - before.cpu).as_secs_f64() * 1e6 / packets)
+        (
+            (after.allocations - before.allocations) as f64 / packets,
+            (after.cpu - before.cpu).as_secs_f64() * 1e6 / packets,
+        )
     }
 }
 

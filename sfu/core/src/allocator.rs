@@ -131,13 +131,7 @@ pub(crate) struct Allocator {
 impl Allocator {
     /// What each of `wants` gets out of `budget` bits per second (`None`: no limit known), with `voices` voices beside
     /// them. The answers are in the order of `wants`.
-    pub(crate) fn allocate(
-        &mut self,
-        wants: &[Want],
-        voices: usize,
-        budget: Option<f64>,
-        now: Instant,
-    ) -> Vec<Choice> {
+    pub(crate) fn allocate(&mut self, wants: &[Want], voices: usize, budget: Option<f64>, now: Instant) -> Vec<Choice> {
         self.held.retain(|held| wants.iter().any(|want| want.slot == held.slot));
         let ideals: Vec<Option<usize>> = wants.iter().map(|want| ideal(&want.layers, want.width)).collect();
         let Some(budget) = budget else {

@@ -15,8 +15,8 @@ pub use crate::outbox::{Outbox, Tally};
 use crate::peer::{Peer, Said};
 use crate::quality::SlotReport;
 use crate::seat::Seat;
-use crate::speaker::Speakers;
 pub use crate::settings::{Limits, Settings};
+use crate::speaker::Speakers;
 use crate::tap::PeerKey;
 use crate::tapping::Tap;
 
@@ -111,7 +111,10 @@ impl Room {
             self.process(at, now, out);
         }
         self.reassign(now, out);
-        if !fresh && answer.is_ok() && let Some(at) = self.seat(key) {
+        if !fresh
+            && answer.is_ok()
+            && let Some(at) = self.seat(key)
+        {
             self.repeat(at, out);
         }
         answer.map(|sdp| Answered { sdp, fresh })

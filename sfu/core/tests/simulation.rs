@@ -76,7 +76,10 @@ fn check(seed: u64, world: &World, doors: &Doors) {
             }
             let what = (packet.from, packet.layer, packet.n, packet.time, packet.picture);
             let before = places.insert((packet.mid.clone(), packet.seq), what);
-            assert!(before.is_none_or(|before| before == what), "seed {seed}: two packets under one number: {packet:?}");
+            assert!(
+                before.is_none_or(|before| before == what),
+                "seed {seed}: two packets under one number: {packet:?}"
+            );
         }
         // In the order of their numbers time does not go back, and within one picture nothing changes but the number.
         let order: Vec<_> = places.iter().collect();
@@ -94,7 +97,10 @@ fn check(seed: u64, world: &World, doors: &Doors) {
             }
             for (mid, (first, last, count)) in spans {
                 // Losses before the end of the story may be beyond repair; most are not.
-                assert!((last - first + 1) * 97 <= count * 100 + 97 * 8, "seed {seed}: holes on {mid}: {first}-{last}, {count}");
+                assert!(
+                    (last - first + 1) * 97 <= count * 100 + 97 * 8,
+                    "seed {seed}: holes on {mid}: {first}-{last}, {count}"
+                );
             }
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::ConnId;
-use crate::{Now, ParticipantId};
 use crate::fact::LeaveReason;
 use crate::wire::{RoomView, SEAT_HELD_MS, Slot};
+use crate::{Now, ParticipantId};
 
 /// The fleeting half of a seat.
 #[derive(Debug)]

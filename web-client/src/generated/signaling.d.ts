@@ -185,6 +185,24 @@ type: "slots"
  * All slots in use; a mid that is absent is empty.
  */
 slots: Slot[]
+} | {
+type: "layers"
+/**
+ * Their `rid`s.
+ */
+rids: string[]
+} | {
+type: "held_back"
+/**
+ * The `mid`s of their slots; empty: none any more.
+ */
+mids: string[]
+} | {
+type: "speaking"
+/**
+ * Whoever holds the floor first; empty: nobody.
+ */
+participants: ParticipantId[]
 } | (ChatLine & {
 type: "chat"
 }) | {
@@ -510,6 +528,24 @@ type: "slots"
  * All slots in use; a mid that is absent is empty.
  */
 slots: Slot[]
+} | {
+type: "layers"
+/**
+ * Their `rid`s.
+ */
+rids: string[]
+} | {
+type: "held_back"
+/**
+ * The `mid`s of their slots; empty: none any more.
+ */
+mids: string[]
+} | {
+type: "speaking"
+/**
+ * Whoever holds the floor first; empty: nobody.
+ */
+participants: ParticipantId[]
 } | (ChatLine & {
 type: "chat"
 }) | {

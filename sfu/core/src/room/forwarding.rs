@@ -153,7 +153,9 @@ impl Room {
         self.reassign_at = Some(now + REASSIGN_EVERY);
         let seats = self.seats.iter();
         let offers: Vec<(PeerKey, Source, f32)> = seats
-            .flat_map(|seat| seat.offers(&self.speakers, now).into_iter().map(|(source, weight)| (seat.key, source, weight)))
+            .flat_map(|seat| {
+                seat.offers(&self.speakers, now).into_iter().map(|(source, weight)| (seat.key, source, weight))
+            })
             .collect();
         for at in 0..self.seats.len() {
             let seat = &mut self.seats[at];

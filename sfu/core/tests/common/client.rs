@@ -183,7 +183,10 @@ impl Client {
                         marker: packet.header.marker,
                         at: now,
                         from: packet.payload[length - 2],
-                        n: packet.payload.last_chunk::<6>().map_or(0, |[a, b, c, d, ..]| u32::from_be_bytes([*a, *b, *c, *d])),
+                        n: packet
+                            .payload
+                            .last_chunk::<6>()
+                            .map_or(0, |[a, b, c, d, ..]| u32::from_be_bytes([*a, *b, *c, *d])),
                         layer: video.map(|_| packet.payload[length - 1]),
                         keyframe: video.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload)),
                         picture: video.and_then(|vp8| vp8.picture_id()),
