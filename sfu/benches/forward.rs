@@ -74,7 +74,7 @@ fn main() {
         let ours = runtime.block_on(async { (measure(CLINIC).await, measure(BUSY).await, measure(FAN_OUT).await) });
         results.push((floor, ours));
     }
-    let of = |pick: fn(&((f64, f64), (Run, Run, Run))) -> f64| results.iter().map(pick).collect::<Vec<f64>>();
+    let of = |pick: fn(&Round) -> f64| results.iter().map(pick).collect::<Vec<f64>>();
     add("P1", "packets/s per core", Some(250_000.0), of(|(_, ours)| 1e6 / ours.1.cpu_us));
     add("P1.floor", "packets/s per core", None, of(|(floor, _)| 1e6 / floor.1));
     add("P1.load", "packets/s", None, of(|(_, ours)| ours.1.rate));
@@ -86,6 +86,9 @@ fn main() {
     add("P4.p99", "ms", Some(0.30), of(|(_, ours)| ours.0.delay_ms.1));
     write(&figures);
 }
+
+/// The floor at clinic load and busy, and ours at clinic load, busy and fanning out.
+type Round = ((f64, f64), (Run, Run, Run));
 
 /// What one run gave.
 #[derive(Clone, Copy)]

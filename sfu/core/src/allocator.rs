@@ -18,7 +18,7 @@ const KEPT: f64 = 0.9;
 /// A larger picture is begun only with this much to spare, so that it does not have to be taken back at once.
 const RAISED: f64 = 1.15;
 /// A picture is held back at once below this share of its cost, and after [`SHORT_FOR`] below [`KEPT`].
-const FAR_SHORT: f64 = 0.6;
+const FAR_SHORT: f64 = 0.5;
 const SHORT_FOR: Duration = Duration::from_millis(800);
 /// A picture comes back when this much of its cost was there for its hold.
 const RESUMED: f64 = 1.3;

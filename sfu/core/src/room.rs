@@ -162,6 +162,10 @@ impl Room {
         }
         if let Some(at) = self.seat(key) {
             self.seats[at].admitted = true;
+            let speaking = self.speakers.speaking();
+            if !speaking.is_empty() {
+                out.events.push((key, EventKind::Speaking(speaking.to_vec())));
+            }
             self.reassign(now, out);
             self.flush(now, out);
         }

@@ -173,7 +173,7 @@ impl Room {
             out.events.push((seat.key, EventKind::Slots(seat.shown())));
             let held: Vec<Said> = std::mem::take(&mut self.said);
             out.transmits.extend(held.into_iter().filter_map(|said| match said {
-                Said::Transmit(transmit) => Some(transmit),
+                Said::Transmit(transmit) if fed || !transmit.is_rtp() => Some(transmit),
                 _ => None,
             }));
             self.choose_layers(at, now, out);
