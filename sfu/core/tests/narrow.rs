@@ -38,16 +38,17 @@ fn held_back(world: &World) -> Vec<bool> {
 }
 
 #[test]
-fn sixty_kilobits_carry_an_unbroken_voice_and_the_picture_comes_back_by_itself() {
+fn a_network_for_a_voice_carries_an_unbroken_voice_and_the_picture_comes_back_by_itself() {
     for seed in 1..=5 {
         let mut world = pair(seed);
         assert_eq!(held_back(&world), [] as [bool; 0]);
-        world.band.insert(1, 60_000);
+        // 54 kbit/s of voice with all headers, and the padding that keeps looking for more.
+        world.band.insert(1, 120_000);
         // The queue before the narrow link drains, and the estimate falls.
         world.run_for(Duration::from_secs(8));
         let (voices, pictures) = count(&mut world, Duration::from_secs(20));
         assert!(voices >= 990, "seed {seed}: {voices} of 1000 voice packets, {pictures} of pictures");
-        assert!(pictures < 20, "seed {seed}: {pictures} packets of pictures on 60 kbit/s");
+        assert!(pictures < 20, "seed {seed}: {pictures} packets of pictures");
         assert_eq!(held_back(&world).last(), Some(&true), "it was told");
         world.band.clear();
         world.run_until("the picture is back", |world| held_back(world).last() == Some(&false));
@@ -96,12 +97,13 @@ fn layers_that_nobody_watches_are_switched_off_and_on_again_when_they_are_wanted
     world.clients[0].live = [true, false, false];
     world.run_for(Duration::from_secs(3));
     show(&mut world, 1_280);
+    // At once, though perhaps the middle one first: what the network takes has to be found out again.
     world.run_for(Duration::from_millis(100));
-    assert_eq!(asked(&world).as_deref(), Some("q f"), "wanted again, asked for at once");
-    world.clients[0].live = [true, false, true];
-    world.run_for(Duration::from_secs(3));
-    let last = world.clients[1].received.iter().rev().find_map(|packet| packet.layer);
-    assert_eq!(last, Some(2));
+    assert!(matches!(asked(&world).as_deref(), Some("q h" | "q f")), "{:?}", asked(&world));
+    world.clients[0].live = [true; 3];
+    world.run_until("the largest is back", |world| {
+        world.clients[1].received.iter().rev().find_map(|packet| packet.layer) == Some(2)
+    });
 }
 
 #[test]
