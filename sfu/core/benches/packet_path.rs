@@ -11,7 +11,6 @@ mod client;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -366,6 +365,5 @@ fn write(figures: &[Figure]) {
     }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench");
     std::fs::create_dir_all(folder).unwrap();
-    let mut file = std::fs::File::create(format!("{folder}/sfu-core.json")).unwrap();
-    writeln!(file, "[\n{}\n]", lines.join(",\n")).unwrap();
+    std::fs::write(format!("{folder}/sfu-core.json"), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
 }

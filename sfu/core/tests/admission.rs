@@ -155,7 +155,11 @@ fn the_same_seed_gives_the_same_events() {
             EventKind::Quality(interval) => format!("{:?}", interval.direction),
             other => format!("{other:?}"),
         };
-        world.events.iter().map(|(at, room, peer, kind)| (*at, *room, *peer, names(kind))).collect::<Vec<_>>()
+        // What hangs on the moment at which a packet arrived, or on what was retransmitted, is left out.
+        let kept =
+            |kind: &EventKind| !matches!(kind, EventKind::Speaking(_) | EventKind::Asked(_) | EventKind::HeldBack(_));
+        let kept = world.events.iter().filter(|(.., kind)| kept(kind));
+        kept.map(|(at, room, peer, kind)| (*at, *room, *peer, names(kind))).collect::<Vec<_>>()
     };
     let first = story(7);
     assert!(first.len() > 8, "{first:?}");
