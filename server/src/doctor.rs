@@ -3,6 +3,7 @@
 use std::process::{Command, ExitCode};
 
 use crate::config::Config;
+use crate::reachability::{self, Finding};
 use crate::web;
 
 /// Prints every check; fails if one that Bedside can't do without failed.
@@ -40,7 +41,25 @@ pub fn run(config: &Config) -> ExitCode {
     );
     say("data folder", data_folder(config));
     say("mail server", mail_server(config));
+    media(config);
     if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Tries the ways for media, unless a running server has the ports: it has tried them itself. What does not work from here may
+/// work from outside, so none of it is called missing.
+fn media(config: &Config) {
+    match reachability::examine(config) {
+        Ok(findings) => {
+            for Finding { way, address, works, advice } in findings {
+                if works {
+                    println!("ok       media: {way} {address} works");
+                } else {
+                    println!("check    media: {advice}");
+                }
+            }
+        }
+        Err(error) => println!("check    media: not tried: {error}; a running server says in its log what worked"),
+    }
 }
 
 fn version(program: &str) -> Option<String> {

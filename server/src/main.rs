@@ -16,6 +16,7 @@ mod live;
 mod logging;
 mod mail;
 mod metrics;
+mod reachability;
 mod recordings;
 mod sealing;
 mod serve;

@@ -26,7 +26,7 @@ use crate::http::{self, Listener};
 use crate::live::{self, Documents, Folders, Live, Media, Playback};
 use crate::mail::{self, Outlet, Smtp};
 use crate::turn::Relay;
-use crate::{database, demo, metrics, sealing, web};
+use crate::{database, demo, metrics, reachability, sealing, web};
 
 /// Open requests may finish for this long after a stop signal; websockets are told before.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -106,6 +106,7 @@ pub fn run(config: &Config, is_demo: bool) -> Result<()> {
         let router = routes(state, &signaling, health);
         let listener = Listener::new(http, &config.http, relay.as_ref().and_then(Relay::over_https))?;
         announce(config, is_demo, &data);
+        tokio::spawn(reachability::tell(config.clone(), sfu.clone(), relay.clone()));
         serve(listener, router, signaling).await;
         if let Some(relay) = relay {
             relay.close();
@@ -157,7 +158,9 @@ fn outlet(config: &Config, is_demo: bool) -> Result<Outlet> {
     })
 }
 
-fn sfu_config(config: &Config) -> sfu::Config {
+/// How media is started.
+#[must_use]
+pub fn sfu_config(config: &Config) -> sfu::Config {
     sfu::Config {
         bind: config.media.listen,
         public: config.media.public_addresses.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use sfu::Sfu;
 use sfu::turn::{Limits, Turn, TurnCounters};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use visit::ParticipantId;
@@ -88,6 +89,12 @@ impl Relay {
         self.0.turn.counters()
     }
 
+    /// What clients are told.
+    #[must_use]
+    pub fn doors(&self) -> Vec<String> {
+        self.0.urls.clone()
+    }
+
     /// Ends it.
     pub fn close(&self) {
         self.0.turn.close();
@@ -135,6 +142,48 @@ fn urls(config: &Config) -> Vec<String> {
         urls.push(format!("turns:{public_host}:{public_port}?transport=tcp"));
     }
     urls
+}
+
+/// Whether a relay answers at one of our own URLs. Whose certificate it shows is not looked at: that is the browsers' business.
+pub async fn answers(url: &str) -> bool {
+    let (scheme, rest) = url.split_once(':').unwrap_or_default();
+    let (place, by) = rest.split_once("?transport=").unwrap_or((rest, "udp"));
+    let asked = async {
+        match (scheme, by) {
+            ("turns", _) => {
+                let stream = tokio::net::TcpStream::connect(place).await?;
+                let host = place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']']);
+                let name = tls::name(host)?;
+                exchange(tls::unchecked()?.connect(name, stream).await?).await
+            }
+            (_, "tcp") => exchange(tokio::net::TcpStream::connect(place).await?).await,
+            _ => {
+                let address = tokio::net::lookup_host(place).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
+                let here = if address.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+                let socket = tokio::net::UdpSocket::bind(here).await?;
+                socket.send_to(&WHERE_AM_I, address).await?;
+                let mut answer = [0; 100];
+                let (count, _) = socket.recv_from(&mut answer).await?;
+                Ok(count >= 20 && is_answer(&answer))
+            }
+        }
+    };
+    asked.await.unwrap_or_else(|_: std::io::Error| false)
+}
+
+/// A binding request (RFC 8489).
+const WHERE_AM_I: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xa4\x42self test 12";
+
+fn is_answer(answer: &[u8]) -> bool {
+    answer.starts_with(&[1, 1]) && answer[8..20] == WHERE_AM_I[8..]
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<bool> {
+    stream.write_all(&WHERE_AM_I).await?;
+    stream.flush().await?;
+    let mut answer = [0; 20];
+    stream.read_exact(&mut answer).await?;
+    Ok(is_answer(&answer))
 }
 
 async fn take_tls(turn: Turn, listener: TcpListener, acceptor: TlsAcceptor) {

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use sfu_core::Candidates;
 use sfu_core::event::{Demand, EventKind};
 use sfu_core::room::Limits;
 use sfu_core::tap::{PeerKey, RoomKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::TapSink;
+use crate::reach::Probe;
 use crate::sys::Waker;
 use crate::tally::Tally;
 use crate::worker::{Command, FromMedia, Relayed, ToMedia, Worker};
@@ -182,7 +184,8 @@ struct Shared {
 struct Port {
     address: SocketAddr,
     /// Where clients are told to send to.
-    candidates: Vec<SocketAddr>,
+    candidates: Candidates,
+    probe: Arc<Probe>,
     relayed: SyncSender<ToMedia>,
     commands: SyncSender<Command>,
     waker: Waker,
@@ -218,11 +221,12 @@ impl Sfu {
             let waker = Waker::new().map_err(|source| StartError::Socket { address, source })?;
             let tally = Arc::new(Tally::default());
             let (relayed, packets) = sync_channel(RELAYED);
-            let ends = Relayed { packets, clients: clients.clone() };
+            let probe = Probe::new();
+            let ends = Relayed { packets, clients: clients.clone(), probe: probe.clone() };
             let worker = Worker::bind(address, &config, queue, ends, waker.clone(), events_in.clone(), tally.clone())?;
-            let candidates = worker.candidates().to_vec();
+            let candidates = worker.candidates().clone();
             let address = worker.address();
-            let port = Port { address, candidates, relayed, commands, waker, tally, placed: AtomicU64::new(0) };
+            let port = Port { address, candidates, probe, relayed, commands, waker, tally, placed: AtomicU64::new(0) };
             made.push((port, worker));
         }
         let mut workers: Vec<Port> = Vec::with_capacity(count);
@@ -255,9 +259,14 @@ impl Sfu {
         self.0.workers.iter().map(|port| port.address).collect()
     }
 
-    /// The addresses that clients are told.
+    /// The UDP addresses that clients are told.
     pub fn candidates(&self) -> Vec<SocketAddr> {
-        self.0.workers.iter().flat_map(|port| port.candidates.iter().copied()).collect()
+        self.0.workers.iter().flat_map(|port| port.candidates.udp.iter().copied()).collect()
+    }
+
+    /// What each worker listens for, and where clients are told that it does.
+    pub(crate) fn probes(&self) -> Vec<(Arc<Probe>, Candidates)> {
+        self.0.workers.iter().map(|port| (port.probe.clone(), port.candidates.clone())).collect()
     }
 
     /// Packets to the relay's clients; given once.
@@ -267,7 +276,7 @@ impl Sfu {
 
     /// Hands on a packet of a relay's client. False: that address is not ours, or its worker has too much to do.
     pub(crate) fn inject(&self, relayed: SocketAddr, to: SocketAddr, packet: Vec<u8>) -> bool {
-        let Some(port) = self.0.workers.iter().find(|port| port.candidates.contains(&to)) else { return false };
+        let Some(port) = self.0.workers.iter().find(|port| port.candidates.udp.contains(&to)) else { return false };
         let taken = port.relayed.try_send(ToMedia { relayed, to, packet }).is_ok();
         if taken {
             port.waker.wake();

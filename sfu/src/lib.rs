@@ -6,7 +6,10 @@
 //! who may join a room is the caller's.
 
 mod framing;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handle;
+mod reach;
 mod streams;
 mod sys;
 mod tally;
@@ -15,6 +18,7 @@ pub mod turn;
 mod worker;
 
 pub use handle::{Answer, Config, Counters, Event, OfferError, Sfu, StartError, TcpLimits};
+pub use reach::Way;
 pub use sfu_core::event::{Demand, Direction, EventKind, Interval, Slot};
 pub use sfu_core::quality;
 pub use sfu_core::room::Limits;

@@ -27,6 +27,7 @@ use sfu_core::{Candidates, PacketBytes, Path, Transmit, Transport};
 use tokio::sync::mpsc;
 
 use crate::handle::{Config, Event, StartError};
+use crate::reach::Probe;
 use crate::streams::Streams;
 use crate::sys::{self, Sending, Waker};
 use crate::tally::{Tally, add};
@@ -69,6 +70,7 @@ pub(crate) struct FromMedia {
 pub(crate) struct Relayed {
     pub packets: Receiver<ToMedia>,
     pub clients: mpsc::Sender<Vec<FromMedia>>,
+    pub probe: Arc<Probe>,
 }
 
 /// Packets of the relay's clients taken in one round.
@@ -107,6 +109,8 @@ pub(crate) struct Worker {
     sending: Sending,
     address: SocketAddr,
     candidates: Vec<SocketAddr>,
+    /// Of these, what clients are told.
+    told: Candidates,
     settings: Settings,
     limits: Limits,
     queue: Receiver<Command>,
@@ -158,7 +162,7 @@ impl Worker {
         };
         let told = |wanted: bool| if wanted { candidates.clone() } else { Vec::new() };
         let told = Candidates { udp: told(config.udp), tcp: told(streams.is_some()) };
-        let settings = Settings::new(told, config.limits, now, unix_us);
+        let settings = Settings::new(told.clone(), config.limits, now, unix_us);
         let sending = Sending {
             fd: socket.as_raw_fd(),
             v6: bound.is_ipv6(),
@@ -174,6 +178,7 @@ impl Worker {
             sending,
             address: bound,
             candidates,
+            told,
             settings,
             limits: config.limits,
             queue,
@@ -198,8 +203,8 @@ impl Worker {
     }
 
     /// Where clients are told to send to.
-    pub(crate) fn candidates(&self) -> &[SocketAddr] {
-        &self.candidates
+    pub(crate) fn candidates(&self) -> &Candidates {
+        &self.told
     }
 
     pub(crate) fn run(mut self) {
@@ -333,7 +338,9 @@ impl Worker {
             known
         };
         let Some(route) = route else {
-            add(&self.tally.dropped_foreign, 1);
+            if !self.relayed.probe.takes(path.transport, datagram) {
+                add(&self.tally.dropped_foreign, 1);
+            }
             return false;
         };
         self.with(route.place, |room, out| room.receive(route.peer, path, datagram, now, out));

@@ -186,3 +186,20 @@ async fn a_hostile_offer_is_refused_at_once_and_changes_nothing() {
     assert_eq!(sfu.counters().peers, 0);
     sfu.shutdown().await;
 }
+
+#[tokio::test]
+async fn each_way_to_each_worker_is_tried_and_one_that_leads_nowhere_is_named() {
+    let (sfu, _events) = Sfu::start(config(2)).unwrap();
+    let ways = sfu.try_ways(Duration::from_secs(20)).await;
+    let expected: Vec<(bool, std::net::SocketAddr, bool)> =
+        sfu.addresses().into_iter().flat_map(|address| [(false, address, true), (true, address, true)]).collect();
+    assert_eq!(ways.iter().map(|way| (way.tcp, way.address, way.works)).collect::<Vec<_>>(), expected);
+    assert_eq!(sfu.counters().dropped_foreign, 0, "the probe is no foreign packet");
+    sfu.shutdown().await;
+    // Clients are told of an address behind which there is nobody.
+    let elsewhere = Config { public: vec!["127.0.0.9".parse().unwrap()], ..config(1) };
+    let (sfu, _events) = Sfu::start(elsewhere).unwrap();
+    let ways = sfu.try_ways(Duration::from_millis(50)).await;
+    assert_eq!(ways.iter().map(|way| way.works).collect::<Vec<_>>(), [false, false]);
+    sfu.shutdown().await;
+}

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { counters, hears, paths, seesMoving } from './lib/media.mjs';
 import { Patient, Staff } from './lib/people.mjs';
@@ -30,6 +31,42 @@ async function visit({ connection, flags, ...options }, look) {
   }
 }
 
+/** A TCP connection that can be cut in the middle. */
+class Wire {
+  #sockets = new Set();
+  #server;
+
+  static async between(here, there) {
+    const wire = new Wire();
+    wire.#server = createServer((near) => {
+      const far = connect(there);
+      for (const [one, other] of [[near, far], [far, near]]) {
+        one.on('data', (bytes) => other.write(bytes));
+        one.on('error', () => undefined);
+        one.on('close', () => {
+          wire.#sockets.delete(one);
+          other.destroy();
+        });
+        wire.#sockets.add(one);
+      }
+    });
+    await new Promise((resolve) => wire.#server.listen(here.port, here.host, resolve));
+    return wire;
+  }
+
+  /** Ends every connection; says how many there were. */
+  cut() {
+    const count = this.#sockets.size / 2;
+    for (const socket of this.#sockets) socket.destroy();
+    return count;
+  }
+
+  close() {
+    this.cut();
+    return new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
 describe('media through narrow networks', { timeout: 240_000 }, () => {
   test('where UDP does not get through, both see and hear each other by TCP', async () => {
     await visit({ env: { BEDSIDE__MEDIA__UDP: 'false' } }, async ({ server, patient, provider }) => {
@@ -50,6 +87,28 @@ describe('media through narrow networks', { timeout: 240_000 }, () => {
       await visit({ connection, turn: true }, (those) => relayedBy(transport, those));
     });
   }
+
+  test('when the way is cut the connection finds another, and nobody joins anew', async () => {
+    const connection = { iceTransportPolicy: 'relay', relays: 'transport=tcp' };
+    // Between clients and relay: the same port at another address.
+    const env = { BEDSIDE__TURN__HOST: '127.0.0.2' };
+    let wire;
+    const prepare = async (data, { turnPort }) => {
+      wire = await Wire.between({ host: '127.0.0.2', port: turnPort }, { host: '127.0.0.1', port: turnPort });
+      return {};
+    };
+    await visit({ connection, turn: true, env, prepare }, async ({ patient, provider }) => {
+      for (let n = 0; n < 3; n++) {
+        const before = await Promise.all([patient, provider].map(({ page }) => counters(page)));
+        assert.ok(wire.cut() >= 2, 'both went through the wire');
+        for (const [at, { page }] of [patient, provider].entries()) {
+          await until(async () => (await counters(page)).framesDecoded >= before[at].framesDecoded + 30, { what: `30 more frames come after cut ${n}`, within: 40_000 });
+          assert.equal(await page.evaluate(() => window.__bedsidePeers.length), 1, 'it is the same connection');
+        }
+      }
+    });
+    await wire.close();
+  });
 
   test('where nothing but HTTPS gets through: by the relay, by TLS, on the port of the page', async () => {
     const folder = await dataFolder();

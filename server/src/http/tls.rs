@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
+use anyhow::Context as _;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::config::Http;
 
@@ -21,7 +22,7 @@ pub const TURN: &[u8] = b"stun.turn";
 ///
 /// # Errors
 /// The files can't be read, or don't belong together.
-pub fn acceptor(config: &Http) -> Result<Option<TlsAcceptor>> {
+pub fn acceptor(config: &Http) -> anyhow::Result<Option<TlsAcceptor>> {
     let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) else { return Ok(None) };
     of_files(certificate, key, &[HTTP2, b"http/1.1", TURN]).map(Some).context("http.tls_certificate, http.tls_key")
 }
@@ -30,7 +31,7 @@ pub fn acceptor(config: &Http) -> Result<Option<TlsAcceptor>> {
 ///
 /// # Errors
 /// The files can't be read, or don't belong together.
-pub fn of_files(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> Result<TlsAcceptor> {
+pub fn of_files(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> anyhow::Result<TlsAcceptor> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .with_context(|| format!("{}: not a PEM certificate chain", certificate.display()))?;
@@ -43,4 +44,66 @@ pub fn of_files(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> Result<T
         .context("must be PEM files that belong together")?;
     tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(tls)))
+}
+
+/// A client that takes any certificate: for asking whether our own server answers, and for nothing that matters.
+///
+/// # Errors
+/// The TLS library refuses its own defaults.
+pub fn unchecked() -> std::io::Result<TlsConnector> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let any = Arc::new(Any(provider.clone()));
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(std::io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(any)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// A host as TLS names it.
+///
+/// # Errors
+/// It is neither a name nor an address.
+pub fn name(host: &str) -> std::io::Result<ServerName<'static>> {
+    ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)
+}
+
+#[derive(Debug)]
+struct Any(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Any {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

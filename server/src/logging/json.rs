@@ -14,6 +14,7 @@ use tracing_subscriber::layer::Context;
 
 /// Fields beside `timestamp`, `level`, `target` and `message`, as `docs/logging.md` lists them. Another one is left out.
 pub const FIELDS: &[&str] = &[
+    "address",
     "clinic",
     "conn",
     "dropped",

@@ -5,6 +5,8 @@
 
 mod allowance;
 mod credentials;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod message;
 mod relay;
 mod stream;

@@ -254,7 +254,7 @@ impl Drop for Tidy {
 
 /// What stands at the beginning of the bytes that have come.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+pub(super) enum Found {
     /// A message of so many bytes, and how many it takes with its padding.
     Whole {
         packet: usize,
@@ -266,7 +266,7 @@ enum Found {
 }
 
 /// RFC 8656, 3.1 and 12.5.
-fn message(bytes: &[u8]) -> Found {
+pub(super) fn message(bytes: &[u8]) -> Found {
     let [first, _, high, low, ..] = bytes else {
         return if bytes.first().is_some_and(|first| !matches!(first, 0..=3 | 0x40..=0x4f)) {
             Found::Bad

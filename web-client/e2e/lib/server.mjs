@@ -118,7 +118,7 @@ export class Server {
   #broken;
 
   /**
-   * `prepare` is given the data folder, and gives more environment. `tls`: the server has a certificate, as a test makes one.
+   * `prepare` is given the data folder and the server's ports, and gives more environment. `tls`: the server has a certificate, as a test makes one.
    * `turn`: its relay listens by UDP and TCP.
    * @param {{data?: string, env?: Record<string, string>, args?: string[], tls?: {certificate: string, key: string}, turn?: boolean, prepare?: (data: string) => Promise<Record<string, string>>}} [options]
    */
@@ -126,11 +126,12 @@ export class Server {
     const server = new Server();
     server.data = options.data ?? (await dataFolder());
     server.ownsData = !options.data;
-    server.env = { ...options.env, ...(await options.prepare?.(server.data)) };
     server.args = options.args ?? [];
     server.port = await freeTcpPort();
     server.mediaPort = await freeMediaPorts(9);
-    if (options.turn) server.env.BEDSIDE__TURN__LISTEN = `127.0.0.1:${server.mediaPort + 8}`;
+    server.turnPort = server.mediaPort + 8;
+    server.env = { ...options.env, ...(await options.prepare?.(server.data, server)) };
+    if (options.turn) server.env.BEDSIDE__TURN__LISTEN = `127.0.0.1:${server.turnPort}`;
     server.base = `http://127.0.0.1:${server.port}`;
     if (options.tls) {
       server.base = `https://localhost:${server.port}`;

@@ -14,6 +14,7 @@ const settle = () => vi.advanceTimersByTimeAsync(0);
 beforeEach(async () => {
   vi.useFakeTimers();
   TestSocket.all = [];
+  TestSocket.answersPings = true;
   TestPeerConnection.all = [];
   vi.stubGlobal('WebSocket', TestSocket);
   vi.stubGlobal('RTCPeerConnection', TestPeerConnection);
@@ -65,11 +66,14 @@ test('a lost link leaves media alone that is alive', async () => {
   expect(TestPeerConnection.all).toHaveLength(1);
 });
 
-test('media that gives no sign of life after the link is back is made anew', async () => {
+test('media that gives no sign of life after the link is back is mended, then made anew', async () => {
   await connected();
   TestPeerConnection.latest.stats = [{ type: 'transport', bytesReceived: 10 }];
   await linkComesBack();
-  await vi.advanceTimersByTimeAsync(6_000);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(TestPeerConnection.all).toHaveLength(1);
+  expect(TestPeerConnection.latest.restarts).toBe(1);
+  await vi.advanceTimersByTimeAsync(8_000);
   expect(TestPeerConnection.all.length).toBeGreaterThan(1);
   expect(TestSocket.latest.of('offer').length).toBeGreaterThan(0);
 });
@@ -80,16 +84,39 @@ test('a server that does not know the seat any more gets a new offer at once', a
   expect(TestSocket.latest.of('offer')).toHaveLength(1);
 });
 
-test('a connection that wavers is given time, then replaced', async () => {
+test('a connection that wavers is given another way at once, and replaced if that does not help', async () => {
   await connected();
   TestPeerConnection.latest.becomes('disconnected');
+  await settle();
   expect(call.state.get().media).toBe('lost');
+  expect(TestPeerConnection.latest.restarts).toBe(1);
+  expect(TestSocket.latest.of('offer')).toHaveLength(2);
   TestPeerConnection.latest.becomes('connected');
   await vi.advanceTimersByTimeAsync(5_000);
   expect(TestPeerConnection.all).toHaveLength(1);
   TestPeerConnection.latest.becomes('disconnected');
-  await vi.advanceTimersByTimeAsync(2_600);
+  await vi.advanceTimersByTimeAsync(8_100);
   expect(TestPeerConnection.all).toHaveLength(2);
+});
+
+test('when link and media were lost together the connection is mended as soon as the link is back', async () => {
+  await connected();
+  TestSocket.latest.breaks();
+  TestPeerConnection.latest.becomes('disconnected');
+  await vi.advanceTimersByTimeAsync(300);
+  expect(TestPeerConnection.latest.restarts).toBe(0);
+  TestSocket.latest.welcomes({ resumed: true, relays: ['turns:clinic.test:443?transport=tcp'] });
+  await settle();
+  expect(TestPeerConnection.all).toHaveLength(1);
+  expect(TestPeerConnection.latest.restarts).toBe(1);
+  expect(TestPeerConnection.latest.configuration.iceServers).toEqual([{ urls: ['turns:clinic.test:443?transport=tcp'], username: '1:me', credential: 'secret' }]);
+  expect(TestSocket.latest.of('offer')).toHaveLength(1);
+});
+
+test('the server\'s relays are given to the connection', async () => {
+  TestSocket.latest.welcomes({ relays: ['turn:clinic.test:3500?transport=udp'] });
+  await settle();
+  expect(TestPeerConnection.latest.configuration.iceServers?.[0]?.urls).toEqual(['turn:clinic.test:3500?transport=udp']);
 });
 
 test('offers that are refused again and again do not become a storm', async () => {

@@ -12,9 +12,7 @@ import type { ChatLine, ClientMessage, ParticipantView, RefusalCode, RoomView, S
 
 const QUALITY_EVERY_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
-/** A connection that wavers this long is replaced; most come back by themselves sooner. */
-const WAVER_MS = 2_500;
-/** From offer to connected, at the longest. */
+/** From offer to connected, at the longest: for a new connection, and for one that is given another way. */
 const CONNECT_WITHIN_MS = 8_000;
 /** After the websocket came back: without a sign of life from the media for so long, media is dead too. */
 const LIFE_WITHIN_MS = 3_000;
@@ -209,7 +207,9 @@ export class Call {
     for (const entry of this.state.get().chat) {
       if (entry.at === null && !entry.failed) this.#link.send({ type: 'chat', id: entry.id, text: entry.text });
     }
-    if (!this.#peer || !resumed || this.#peer.state.get() !== 'connected') void this.#newPeer();
+    const media = resumed ? this.#peer?.state.get() : undefined;
+    if (this.#peer && media === 'wavering') this.#mend(this.#peer);
+    else if (media !== 'connected') void this.#newPeer();
     else {
       this.#life = { signs: -1, at: performance.now(), suspect: true };
       this.#sendView();
@@ -294,13 +294,28 @@ export class Call {
         break;
       case 'wavering':
         this.state.patch({ media: 'lost' });
-        this.#waver = setTimeout(() => this.#peerLost(), WAVER_MS);
+        this.#mend(peer);
         break;
       case 'lost':
         this.#peerLost();
         break;
       default:
     }
+  }
+
+  /** The network went away: another way for the same connection. Without a link there is nobody to ask; the next welcome does it. */
+  #mend(peer: Peer): void {
+    clearTimeout(this.#waver);
+    if (this.#link.state.get().is !== 'open') return;
+    this.#waver = setTimeout(() => this.#peerLost(), CONNECT_WITHIN_MS);
+    peer.restart(this.#iceServers).then(
+      (sdp) => {
+        if (peer === this.#peer) this.#link.send({ type: 'offer', sdp });
+      },
+      () => {
+        if (peer === this.#peer) this.#peerLost();
+      },
+    );
   }
 
   /** Without a link there is nobody to offer to: the next welcome does it. */
@@ -359,7 +374,7 @@ export class Call {
     }
     this.#publishRemote();
     if (peer.state.get() === 'connected') this.network.set(this.#network.read(report, now, this.devices.state.get().cameraTrack !== null));
-    this.#checkLife(signsOfLife(report), now);
+    this.#checkLife(peer, signsOfLife(report), now);
     if (now - this.#lastQuality >= QUALITY_EVERY_MS - LOOK_EVERY_MS / 2) {
       this.#lastQuality = now;
       const quality = this.#quality.read(report, now);
@@ -367,13 +382,13 @@ export class Call {
     }
   }
 
-  #checkLife(signs: number, now: number): void {
+  #checkLife(peer: Peer, signs: number, now: number): void {
     if (!this.#life.suspect) return;
     if (this.#life.signs < 0) this.#life.signs = signs;
     else if (signs > this.#life.signs) this.#life.suspect = false;
     else if (now - this.#life.at > LIFE_WITHIN_MS) {
       this.#life.suspect = false;
-      this.#peerLost();
+      this.#mend(peer);
     }
   }
 

@@ -1,5 +1,6 @@
 // One RTCPeerConnection: the offer in the order that the server expects (microphone, camera, screen, then slots to
-// receive on), its answer, and which track arrives on which mid. A broken one is replaced, never mended.
+// receive on), its answer, and which track arrives on which mid. One whose network went away can be given another way; a
+// broken one is replaced.
 
 import { Store } from '../lib/store';
 
@@ -46,6 +47,13 @@ export class Peer {
     return this.#pc.localDescription?.sdp ?? '';
   }
 
+  /** An offer over whatever network there is now: new candidates, the same keys. Media goes on as soon as one of them works. */
+  restart(iceServers: RTCIceServer[]): Promise<string> {
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
+    this.#pc.restartIce();
+    return this.offer();
+  }
+
   async answered(sdp: string): Promise<void> {
     if (this.#pc.signalingState === 'have-local-offer') await this.#pc.setRemoteDescription({ type: 'answer', sdp });
   }
@@ -82,8 +90,10 @@ export class Peer {
 
   #watch(): void {
     const { connectionState, iceConnectionState } = this.#pc;
-    if (connectionState === 'failed' || iceConnectionState === 'failed' || connectionState === 'closed') this.state.set('lost');
-    else if (connectionState === 'disconnected' || iceConnectionState === 'disconnected') this.state.set('wavering');
+    // ICE that has failed can be started again on another network; nothing else that fails can be mended.
+    const away = iceConnectionState === 'disconnected' || iceConnectionState === 'failed';
+    if (connectionState === 'closed' || (connectionState === 'failed' && !away)) this.state.set('lost');
+    else if (away || connectionState === 'disconnected') this.state.set('wavering');
     else if (connectionState === 'connected') this.state.set('connected');
   }
 }

@@ -4,6 +4,8 @@ import type { ClientMessage, ServerMessage } from './wire';
 
 export class TestSocket {
   static all: TestSocket[] = [];
+  /** As a server does: without it the link takes the connection for lost after ten seconds. */
+  static answersPings = false;
   static get latest(): TestSocket {
     const socket = TestSocket.all.at(-1);
     if (!socket) throw new Error('no socket was opened');
@@ -27,7 +29,9 @@ export class TestSocket {
   }
 
   send(text: string): void {
-    this.sent.push(JSON.parse(text) as ClientMessage);
+    const message = JSON.parse(text) as ClientMessage;
+    this.sent.push(message);
+    if (message.type === 'ping' && TestSocket.answersPings) queueMicrotask(() => this.says({ type: 'pong', n: message.n }));
   }
 
   close(): void {
@@ -49,9 +53,10 @@ export class TestSocket {
   }
 
   /** Opens and is welcomed. */
-  welcomes({ resumed = false } = {}): void {
+  welcomes({ resumed = false, relays = [] as string[] } = {}): void {
     this.opens();
-    this.says({ type: 'welcome', participant: 'me', visit: 'visit', seat_held_ms: 30_000, resumed });
+    const ice_servers = relays.map((url) => ({ urls: [url], username: '1:me', credential: 'secret' }));
+    this.says({ type: 'welcome', participant: 'me', visit: 'visit', seat_held_ms: 30_000, resumed, ice_servers });
   }
 
   of<T extends ClientMessage['type']>(type: T): Extract<ClientMessage, { type: T }>[] {
@@ -86,8 +91,24 @@ export class TestPeerConnection {
   oniceconnectionstatechange: (() => void) | null = null;
   readonly transceivers: { kind: string; direction: string; mid: string | null; sender: TestSender; receiver: { track: { id: string } }; setCodecPreferences: () => void }[] = [];
 
-  constructor() {
+  configuration: RTCConfiguration;
+  restarts = 0;
+
+  constructor(configuration: RTCConfiguration = {}) {
+    this.configuration = configuration;
     TestPeerConnection.all.push(this);
+  }
+
+  getConfiguration() {
+    return this.configuration;
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
+  }
+
+  restartIce(): void {
+    this.restarts++;
   }
 
   addTransceiver(kind: string, { direction, sendEncodings = [] }: { direction: string; sendEncodings?: TestEncoding[] }) {
