@@ -72,9 +72,9 @@ describe('what is planted through every flow stands nowhere in clear', { timeout
     const { document, operations } = await operationsOf(server);
     const asked = await asEveryone(server, cast, document, operations, search);
     assert.ok(asked.done >= operations.length / 3, `only ${asked.done} of ${asked.sent} requests were done`);
-    // A refusal may name what its own sender sent wrongly, a member that is not known; nothing else comes back with a refusal.
+    // A refusal may name what its own sender sent wrongly, e.g. a parameter that is not known; nothing else comes back with a refusal.
     const named = asked.echoed.filter(({ status }) => status === 400 || status === 422);
-    assert.ok(named.length > 0, 'a body with a member that is not known is answered with its name: the search sees answers');
+    assert.ok(named.length > 0, 'a parameter that is not known is answered with its name: the search sees answers');
     const others = [...new Set(asked.echoed.filter((one) => !named.includes(one)).map(({ line }) => line))];
     assert.deepEqual(others.slice(0, 20), [], `${others.length} refusals repeat what they have no reason to repeat`);
     console.log(`# ${asked.sent} requests over ${operations.length} operations, ${asked.done} done`);
