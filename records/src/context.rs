@@ -176,3 +176,25 @@ impl RequestContext {
         Self { actor: Actor::System { job, clinic }, at, origin: Origin::default(), second_factor_at: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staff_patients_and_guests_are_persons_and_nobody_else_is() {
+        let (id, clinic) = (Uuid::from_u128(7), ClinicId(Uuid::from_u128(1)));
+        let (visit, patient) = (VisitId(Uuid::from_u128(2)), PatientId(id));
+        let staff = Actor::Staff { id: StaffId(id), role: Role::Nurse, clinic };
+        assert_eq!(staff.person(), Some(Person::Staff(StaffId(id))));
+        for actor in [Actor::Patient { id: patient, visit, clinic }, Actor::PortalPatient { id: patient, clinic }] {
+            assert_eq!(actor.person(), Some(Person::Patient(patient)));
+        }
+        let guardian = Actor::Guardian { id: GuardianId(id), visit: None, clinic };
+        let guest = Actor::Guest { id: GuestId(id), role: Role::Interpreter, visit, clinic };
+        assert_eq!(guest.person(), Some(Person::Guest(GuestId(id))));
+        for actor in [guardian, Actor::System { job: "test", clinic }] {
+            assert_eq!(actor.person(), None);
+        }
+    }
+}

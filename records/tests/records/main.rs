@@ -29,6 +29,7 @@ mod provider_sign_in;
 mod recordings;
 mod restoring;
 mod retention;
+mod round_trips;
 mod schema;
 mod sealing;
 mod second_factors;
