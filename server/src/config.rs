@@ -3,6 +3,7 @@
 //! Everything is parsed and checked here, before a port is bound or a file is touched.
 
 mod keys;
+mod log;
 mod mail;
 mod net;
 mod outer;
@@ -23,6 +24,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 pub use keys::{KeyProvider, Keys};
+pub use log::{Level, Log, LogFormat};
 pub use mail::{Mail, MailTls, SmtpSettings};
 pub use net::Net;
 pub use outer::{Clamav, Redis, Uploads};
@@ -158,51 +160,6 @@ pub struct Site {
     pub support_phone: String,
 }
 
-/// `[log]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: Level,
-    /// `text` or `json`.
-    pub format: LogFormat,
-}
-
-/// How much is logged.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl Level {
-    /// As `tracing` spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-/// Shape of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line; the fields are listed in `docs/logging.md`.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -216,7 +173,7 @@ impl Default for Config {
             mail: Mail::default(),
             sso: Vec::new(),
             identity: Identity::default(),
-            log: Log { level: Level::Info, format: LogFormat::Text },
+            log: Log::default(),
             limits: RateLimits::default(),
             redis: Redis::default(),
             uploads: Uploads::default(),
@@ -264,12 +221,6 @@ impl Default for Data {
 impl Default for Site {
     fn default() -> Self {
         Self { name: "Bedside".into(), support_phone: String::new() }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: Level::Info, format: LogFormat::Text }
     }
 }
 

@@ -27,6 +27,7 @@ const WITHOUT_PROOF: &[(&str, For, &str)] = &[
     ("audit::append", For::Server, "the server logs its own work"),
     ("audit::acquire", For::Server, "the sealer's: reads rows to hash them, writes seals"),
     ("audit::verify", For::Server, "the verifier's: reads rows to hash them, gives out numbers and times"),
+    ("audit::accept_restore", For::Server, "an operator's, after a backup was put back; logged"),
     ("audit::remember", For::Server, "what verifying found"),
     ("audit::verify_now", For::Plumbing, "authorizes by itself, since no transaction may be open while it runs"),
     ("audit::export", For::Plumbing, "writes what `allow_export` proved, after that was committed"),
