@@ -26,7 +26,10 @@ fn is_strict(path: &str, answer: &Answer, tls: bool) {
     let cache = header("cache-control");
     if path.starts_with("/assets/") && answer.status == Some(200) {
         assert_eq!(cache, "public, max-age=31536000, immutable", "{path}");
-    } else if answer.header("content-type") != Some("image/svg+xml") {
+    } else if answer.status == Some(200) && [".svg", ".png", ".webmanifest"].iter().any(|end| path.ends_with(end)) {
+        // The site's own icons and manifests, the same for everybody: kept, but asked for again.
+        assert_eq!(cache, "no-cache", "{path}");
+    } else {
         assert_eq!(cache, "no-store", "{path}");
     }
 }
