@@ -133,6 +133,7 @@ fn told(world: &World) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the long form of the test is asked for by the environment")]
 fn whatever_happens_nothing_crosses_rooms_or_comes_before_admission_and_numbers_never_repeat() {
     let seeds = std::env::var("BEDSIDE_SEEDS").map_or(24, |seeds| seeds.parse().expect("BEDSIDE_SEEDS is a number"));
     let mut packets = 0;
