@@ -24,7 +24,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 pub use keys::{KeyProvider, Keys};
-pub use log::{Level, Log, LogFormat};
+pub use log::{Log, LogFormat};
 pub use mail::{Mail, MailTls, SmtpSettings};
 pub use net::Net;
 pub use outer::{Clamav, Redis, Uploads};
@@ -39,7 +39,7 @@ const DEFAULT_FILE: &str = "bedside.toml";
 const MOST_PER_MINUTE: u32 = 1_000_000;
 
 /// The whole configuration. Every key has a default that suits one machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Control plane.
@@ -158,28 +158,6 @@ pub struct Site {
     pub name: String,
     /// Whom a patient calls for help.
     pub support_phone: String,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            http: Http::default(),
-            media: Media::default(),
-            turn: Turn::default(),
-            data: Data::default(),
-            database: Database::default(),
-            keys: Keys::default(),
-            site: Site::default(),
-            mail: Mail::default(),
-            sso: Vec::new(),
-            identity: Identity::default(),
-            log: Log::default(),
-            limits: RateLimits::default(),
-            redis: Redis::default(),
-            uploads: Uploads::default(),
-            clamav: Clamav::default(),
-        }
-    }
 }
 
 impl Default for Http {

@@ -168,7 +168,8 @@ pub async fn answers(url: &str) -> bool {
             }
         }
     };
-    asked.await.unwrap_or_else(|_: std::io::Error| false)
+    let said: std::io::Result<bool> = asked.await;
+    said.unwrap_or(false)
 }
 
 /// A binding request (RFC 8489).

@@ -235,9 +235,8 @@ mod tests {
                 now += Duration::from_millis(20);
                 for (n, level) in levels.iter_mut().enumerate() {
                     // Someone begins or ends a phrase now and then; loudness wanders within it.
-                    match dice() {
-                        0..=2 => *level = if *level > 60 { 20 + dice() % 30 } else { QUIET },
-                        _ => {}
+                    if dice() <= 2 {
+                        *level = if *level > 60 { 20 + dice() % 30 } else { QUIET };
                     }
                     speakers.heard(PeerKey(n as u128), level.saturating_add(dice() % 8), None, now);
                 }
