@@ -33,6 +33,8 @@ const RESEND_VIDEO: (usize, Duration) = (256, Duration::from_millis(750));
 const RESEND_SHARE: f32 = 0.5;
 /// What a client's way is taken to carry until its feedback tells: enough for a middle picture, and probed further at once.
 const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_000);
+/// The pacer asks for its next turn this much later, at most.
+const TURN: Duration = Duration::from_micros(1);
 /// Most packets that one flush lets out; more means that the pacer never comes to an end.
 const PER_FLUSH: usize = 4_096;
 /// A slot's first outgoing sequence number. Below 65536: receivers start their rollover counter at zero.
@@ -303,13 +305,16 @@ impl Peer {
         true
     }
 
-    /// Lets time pass and sends what is queued: with bandwidth estimation each turn lets out one packet.
+    /// Lets time pass and sends what is queued. With bandwidth estimation each turn lets out one packet and asks for the
+    /// next turn a microsecond later: those turns are taken here, all at once.
     pub(crate) fn flush(&mut self, now: Instant, said: &mut Vec<Said>) {
+        let mut at = now;
         for _ in 0..PER_FLUSH {
-            self.act(now, said, |rtc| rtc.handle_input(Input::Timeout(now)));
-            if self.timeout > now {
+            self.act(now, said, |rtc| rtc.handle_input(Input::Timeout(at)));
+            if self.timeout > at + TURN {
                 return;
             }
+            at = at.max(self.timeout);
         }
     }
 

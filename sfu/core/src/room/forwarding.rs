@@ -167,6 +167,10 @@ impl Room {
                 seat.peer.explore();
             }
             seat.fed = fed;
+            // What was queued goes now or never: sent after the cache was emptied it could be asked for again.
+            if !cleared.is_empty() {
+                seat.peer.flush(now, &mut self.said);
+            }
             for line in cleared {
                 seat.peer.forget(line, now, &mut self.said);
             }
