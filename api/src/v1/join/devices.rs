@@ -31,15 +31,19 @@ pub(crate) struct FoundDevices {
     network: Network,
     /// Null if it was not measured; so are the next three.
     #[schema(required, minimum = 0, maximum = 60_000)]
+    #[serde(deserialize_with = "Option::deserialize")]
     round_trip_ms: Option<f32>,
     /// Part of packets lost.
     #[schema(required, minimum = 0, maximum = 1)]
+    #[serde(deserialize_with = "Option::deserialize")]
     loss: Option<f32>,
     /// Kilobits a second towards the clinic.
     #[schema(required, minimum = 0, maximum = 10_000_000)]
+    #[serde(deserialize_with = "Option::deserialize")]
     up_kbps: Option<i32>,
     /// Kilobits a second from the clinic.
     #[schema(required, minimum = 0, maximum = 10_000_000)]
+    #[serde(deserialize_with = "Option::deserialize")]
     down_kbps: Option<i32>,
 }
 
