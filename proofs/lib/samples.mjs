@@ -56,7 +56,7 @@ export function pathOf({ path: template, operation }, ids) {
  * their own. Streams never end.
  */
 export function endsSession({ method, path }) {
-  return method !== 'GET' && /\/(sign-out|leave|end-others|sessions|password|deactivate|reset-factors|off)(\/|$)/.test(path);
+  return method !== 'GET' && /\/(sign-out|leave|end-others|sessions|password|deactivate|reset-factors|role|off)(\/|$)/.test(path);
 }
 
 /** A stream of events, which never ends. */
