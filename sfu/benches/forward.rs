@@ -164,6 +164,12 @@ struct Seen {
     delays: Vec<u32>,
 }
 
+/// The offer of a client that gives no transport-wide feedback.
+fn without_estimates(offer: &str) -> String {
+    let told = |line: &&str| !line.contains("transport-wide-cc") && !line.ends_with("transport-cc");
+    offer.split_inclusive("\r\n").filter(|line| told(&line.trim_end())).collect()
+}
+
 /// One run against a server of its own.
 async fn measure(load: Load) -> Run {
     let bind = "127.0.0.1:0".parse().unwrap();
@@ -181,6 +187,8 @@ async fn measure(load: Load) -> Run {
         client.live = [false, false, true];
         let (room, key) = (RoomKey((n / load.peers) as u128), PeerKey(n as u128));
         let (offer, pending) = client.offer();
+        // One thread of clients that takes all of its core hears late, and would rightly be sent less and less.
+        let offer = if load.pause.is_zero() { without_estimates(&offer) } else { offer };
         let answer = sfu.offer(room, key, offer).await.unwrap();
         client.answer(pending, &answer.sdp, now);
         sfu.admit(room, key);
@@ -209,6 +217,7 @@ async fn measure(load: Load) -> Run {
     thread.join().unwrap();
     sfu.shutdown().await;
     drain.await.unwrap();
+    assert!(received > 0, "nothing arrived for {RUN:?}");
     delays.sort_unstable();
     let at = |share: f64| f64::from(delays[((delays.len() - 1) as f64 * share) as usize]) / 1e6;
     Run { cpu_us: cpu / received as f64, rate, delay_ms: (at(0.5), at(0.99)) }
