@@ -146,7 +146,7 @@ impl IntoResponses for Addressed {
     }
 }
 
-fn problems(answers: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
+pub(crate) fn problems(answers: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
     answers.iter().map(|(status, about)| (status.to_string(), problem(about).into())).collect()
 }
 

@@ -20244,7 +20244,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.not_now` */
+            /** @description `queue.not_now`: it does not apply to this visit now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20253,7 +20253,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.changed_elsewhere` */
+            /** @description `queue.changed_elsewhere`: somebody was faster; `version` is the one now */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -20280,7 +20280,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            /** @description `request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -20377,7 +20377,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.not_now` */
+            /** @description `queue.not_now`: it does not apply to this visit now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20386,7 +20386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.changed_elsewhere` */
+            /** @description `queue.changed_elsewhere`: somebody was faster; `version` is the one now */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -20395,7 +20395,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -20908,7 +20908,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.not_now` */
+            /** @description `queue.not_now`: it does not apply to this visit now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20917,7 +20917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.changed_elsewhere` */
+            /** @description `queue.changed_elsewhere`: somebody was faster; `version` is the one now */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -20944,7 +20944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            /** @description `request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -21063,7 +21063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.changed_elsewhere` */
+            /** @description `queue.changed_elsewhere`: somebody was faster; `version` is the one now */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -21090,7 +21090,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid`: a field is missing, unknown or out of bounds; `invalid` says which */
+            /** @description `request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -21187,7 +21187,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.not_now` */
+            /** @description `queue.not_now`: it does not apply to this visit now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21196,7 +21196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.changed_elsewhere` */
+            /** @description `queue.changed_elsewhere`: somebody was faster; `version` is the one now */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -21205,7 +21205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -22009,7 +22009,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.not_now` */
+            /** @description `queue.not_now`: it does not apply to this visit now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22018,7 +22018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.changed_elsewhere` */
+            /** @description `queue.changed_elsewhere`: somebody was faster; `version` is the one now */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -22027,7 +22027,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use visit::VisitId;
 
-use super::Words;
+use super::{Deed, Words};
 use crate::AppState;
 use crate::document::{Addressed, Anyone, SignedIn, TakesBody};
 use crate::extract::{Body, Id};
@@ -42,10 +42,7 @@ pub(crate) struct Declined {
     security(("staff" = [])),
     responses(
         (status = 201, body = Declined),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`"),
-        (status = 412, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.changed_elsewhere`"),
-        (status = 428, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`if_match.missing`"),
-        Addressed, TakesBody, SignedIn, Anyone
+        TakesBody, Deed, Addressed, SignedIn, Anyone
     )
 )]
 pub(crate) async fn decline(

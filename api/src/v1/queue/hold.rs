@@ -7,7 +7,7 @@ use records::action::HoldPatient;
 use records::{Phi, queue};
 use visit::VisitId;
 
-use super::{QueueVersion, Words};
+use super::{Deed, QueueVersion, Words};
 use crate::AppState;
 use crate::document::{Addressed, Anyone, SignedIn, TakesBody};
 use crate::extract::{Body, Id};
@@ -31,10 +31,7 @@ use crate::versioned::if_match;
     security(("staff" = [])),
     responses(
         (status = 200, body = QueueVersion),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`"),
-        (status = 412, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.changed_elsewhere`"),
-        (status = 428, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`if_match.missing`"),
-        Addressed, TakesBody, SignedIn, Anyone
+        TakesBody, Deed, Addressed, SignedIn, Anyone
     )
 )]
 pub(crate) async fn hold(
@@ -66,11 +63,7 @@ pub(crate) async fn hold(
     security(("staff" = [])),
     responses(
         (status = 200, body = QueueVersion),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`"),
-        (status = 412, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.changed_elsewhere`"),
-        (status = 422, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`request.invalid`"),
-        (status = 428, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`if_match.missing`"),
-        Addressed, SignedIn, Anyone
+        Deed, Addressed, SignedIn, Anyone
     )
 )]
 pub(crate) async fn wait(

@@ -9,14 +9,18 @@ mod hold;
 mod move_to;
 mod no_show;
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use records::queue::{DeedError, SaidError};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Response};
+use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
+use crate::document::problems;
 use crate::problem::Problem;
 
 pub(super) use chat::{Messages, NewMessage};
@@ -52,6 +56,23 @@ pub(super) struct Words {
 pub(super) struct QueueVersion {
     /// The visit's version now: goes back with the next deed.
     version: i32,
+}
+
+/// Errors of every deed: it is done to the visit that was looked at, or not at all.
+pub(super) struct Deed;
+
+impl IntoResponses for Deed {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (409, "`queue.not_now`: it does not apply to this visit now"),
+            (412, "`queue.changed_elsewhere`: somebody was faster; `version` is the one now"),
+            (
+                422,
+                "`request.invalid`: the version is none, or a field is missing, unknown or out of bounds; `words.length`",
+            ),
+            (428, "`if_match.missing`"),
+        ])
+    }
 }
 
 pub(super) fn bad_words() -> Problem {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use visit::{StaffId, VisitId};
 
-use super::QueueVersion;
+use super::{Deed, QueueVersion};
 use crate::AppState;
 use crate::document::{Addressed, Anyone, SignedIn, TakesBody};
 use crate::extract::{Body, Id};
@@ -41,10 +41,8 @@ pub(crate) struct Move {
     security(("staff" = [])),
     responses(
         (status = 200, body = QueueVersion),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`; `queue.same_provider`: theirs already, or no such provider"),
-        (status = 412, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.changed_elsewhere`"),
-        (status = 428, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`if_match.missing`"),
-        Addressed, TakesBody, SignedIn, Anyone
+        TakesBody, Deed, Addressed, SignedIn, Anyone,
+        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`; `queue.same_provider`: theirs already, or no such provider")
     )
 )]
 pub(crate) async fn move_to(

@@ -7,7 +7,7 @@ use records::action::MarkNoShow;
 use records::queue;
 use visit::VisitId;
 
-use super::QueueVersion;
+use super::{Deed, QueueVersion};
 use crate::AppState;
 use crate::document::{Addressed, Anyone, SignedIn};
 use crate::extract::Id;
@@ -30,11 +30,7 @@ use crate::versioned::if_match;
     security(("staff" = [])),
     responses(
         (status = 200, body = QueueVersion),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`"),
-        (status = 412, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.changed_elsewhere`"),
-        (status = 422, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`request.invalid`"),
-        (status = 428, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`if_match.missing`"),
-        Addressed, SignedIn, Anyone
+        Deed, Addressed, SignedIn, Anyone
     )
 )]
 pub(crate) async fn no_show(
@@ -65,11 +61,7 @@ pub(crate) async fn no_show(
     security(("staff" = [])),
     responses(
         (status = 200, body = QueueVersion),
-        (status = 409, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.not_now`"),
-        (status = 412, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`queue.changed_elsewhere`"),
-        (status = 422, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`request.invalid`"),
-        (status = 428, body = crate::problem::ProblemBody, content_type = "application/problem+json", description = "`if_match.missing`"),
-        Addressed, SignedIn, Anyone
+        Deed, Addressed, SignedIn, Anyone
     )
 )]
 pub(crate) async fn expect(
