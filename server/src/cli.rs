@@ -36,7 +36,7 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
-    /// Say what this machine lacks to run Bedside
+    /// Say what this machine lacks to run Bedside, and by which ways media gets through
     Doctor,
     /// Make a fictitious clinic and print its accounts as JSON
     Seed {

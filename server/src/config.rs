@@ -214,7 +214,7 @@ pub struct Flags {
     /// Address and port of the API, the pages and the websocket
     #[arg(long, global = true, value_name = "ADDR:PORT")]
     pub http: Option<SocketAddr>,
-    /// UDP address and port of media; worker n listens on the port plus n
+    /// Address and port of media, UDP and TCP; worker n listens on the port plus n
     #[arg(long, global = true, value_name = "ADDR:PORT")]
     pub media: Option<SocketAddr>,
 }
