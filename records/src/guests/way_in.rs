@@ -181,7 +181,7 @@ pub async fn seat(tx: &mut Tx, may: &Authorized<Attend>) -> Result<Pending<Ident
     let (guest, patient) = who(tx, may)?;
     let clinic = tx.context().actor.clinic();
     let state = read(tx, visit, guest, patient).await?;
-    if matches!(state.visit_state, VisitState::Ended | VisitState::Cancelled) {
+    if matches!(state.visit_state, VisitState::Ended | VisitState::Cancelled | VisitState::NoShow) {
         return Err(SeatError::Over);
     }
     if state.consent.is_none() {

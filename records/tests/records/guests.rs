@@ -3,6 +3,7 @@
 use records::action::{Attend, ManageGuests, ReadTimeline};
 use records::guests::way_in;
 use records::guests::{self, GuestRole, Invited, Invitee};
+use records::join::SeatError;
 use records::outbox::Lang;
 use records::{Actor, Error, Phi, RequestContext, visits};
 use visit::{Fact, GuestId, ParticipantId, Person, RecordingId, Role, VisitId};
@@ -113,6 +114,25 @@ async fn a_guest_attends_the_visit_of_the_invitation_and_no_other_and_not_after_
     assert!(way_in::open(&world.records, &token, NOW).await.unwrap().is_none());
     let arrived = way_in::arrive(&world.records, &origin(), &token, &Phi::from("Iris"), NOW).await.unwrap();
     assert!(arrived.is_none());
+}
+
+#[tokio::test]
+async fn a_guest_gets_no_seat_in_a_visit_that_is_over_or_whose_patient_did_not_come() {
+    let world = World::new().await;
+    let site = &world.riverside;
+    let visit = site.visit(0);
+    let invited = invite(&world, site, visit).await;
+    let seat = async || {
+        let mut tx = world.records.begin(as_guest(site, invited.guest, visit)).await.unwrap();
+        let may = tx.authorize(Attend(visit)).await.unwrap();
+        way_in::seat(&mut tx, &may).await.map(drop)
+    };
+    assert!(matches!(seat().await, Err(SeatError::Incomplete)), "only the consent is missing");
+    for state in ["ended", "no_show"] {
+        world.db.execute_as_owner(&format!("UPDATE visit SET state = '{state}' WHERE visit_id = '{visit}'")).await;
+        let refused = seat().await;
+        assert!(matches!(refused, Err(SeatError::Over)), "{state}: {refused:?}");
+    }
 }
 
 #[tokio::test]
