@@ -126,7 +126,7 @@ try {
   await shot(provider, 'visit-recording');
   await shot(patient, 'patient-recording');
   const adminClient = await new Client(server.base).signIn(demo.clinic_admin);
-  await measured(adminClient, visit, { points: 4 });
+  await measured(adminClient, visit, { points: 4, guests: 1 });
   await provider.signsNote();
   await shot(provider, 'visit-signed');
   await provider.endsVisit();
